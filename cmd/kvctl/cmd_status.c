@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/id.h"
+#include "core/ballot.h"
 #include "kvctl.h"
-#include "paxos/ballot.h"
 
 /* Slots behind the newest chosen one that are nothing to worry about: batches under way. */
 #define LAG_NORMAL 256u

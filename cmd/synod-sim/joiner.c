@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -177,8 +178,11 @@ struct node *joiner_build(struct joiner_place *place, struct sim_process *proces
 	joiner->place = place;
 	joiner->process = process;
 	arena_init(&joiner->arena, ARENA_BYTES_MAX);
-	struct rsm_options options = {
-		.node = &joiner->node, .group = place->group, .replica = 1, .nmembers = 1};
+	struct rsm_options options = {.node = &joiner->node,
+				      .consensus = consensus_default(),
+				      .group = place->group,
+				      .replica = 1,
+				      .nmembers = 1};
 	rsm_settings_default(&options.settings);
 	options.members[0] = (struct rsm_member){.replica = 1,
 						 .name = process->name,
@@ -242,9 +246,9 @@ bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis
 		const struct scene_replica *replica = &scene->replicas[i];
 		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;
 		if (rsm == NULL || rsm_members(rsm)->slot != out->slot || !rsm_is_leader(rsm) ||
-		    paxos_ballot(rsm_core(rsm)) <= ballot)
+		    consensus_epoch(rsm_core(rsm)) <= ballot)
 			continue;
-		ballot = paxos_ballot(rsm_core(rsm));
+		ballot = consensus_epoch(rsm_core(rsm));
 		out->leader = replica->process;
 	}
 	return out->slot != 0;

@@ -173,7 +173,7 @@ static void lie_of_accept(struct lie *lie)
 	case 0:
 	case 1: spoil_value(lie); break;
 	case 2: spoil_slots(lie); break;
-	default: lie->message.sequence = beyond(lie, PAXOS_SEQUENCE_MAX); break;
+	default: lie->message.sequence = beyond(lie, CONSENSUS_SEQUENCE_MAX); break;
 	}
 }
 
@@ -222,7 +222,8 @@ static void lie_of_promise(struct lie *lie)
 	struct wire_paxos *m = &lie->message;
 	lie->method = METHOD_PROMISE;
 	/* The candidate's own, where there is one. */
-	m->ballot = lie->core->role == PAXOS_CANDIDATE ? lie->core->ballot : ballot_of(lie, m->to);
+	m->ballot = lie->core->seam.role == CONSENSUS_CANDIDATE ? lie->core->ballot
+								: ballot_of(lie, m->to);
 	m->slot = m->chosen + 1;
 	entries_from(lie, m->slot);
 	for (uint32_t i = 0; i < m->nentries; i++)
@@ -243,7 +244,7 @@ static void lie_of_accepted(struct lie *lie)
 {
 	const struct paxos *p = lie->core;
 	struct wire_paxos *m = &lie->message;
-	bool leads = p->role == PAXOS_LEADER;
+	bool leads = p->seam.role == CONSENSUS_LEADER;
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
 	lie->method = METHOD_ACCEPTED;
 	m->ballot = leads ? p->ballot : ballot_of(lie, m->to);
@@ -255,7 +256,7 @@ static void lie_of_accepted(struct lie *lie)
 		m->nranges = 1;
 		lie->ranges[0].last = beyond(lie, end - 1);
 		break;
-	case 1: m->sequence = beyond(lie, leads ? p->round : PAXOS_SEQUENCE_MAX); break;
+	case 1: m->sequence = beyond(lie, leads ? p->round : CONSENSUS_SEQUENCE_MAX); break;
 	default: m->slot = beyond(lie, end > m->chosen ? end : m->chosen); break;
 	}
 }
@@ -324,7 +325,8 @@ static void whisper(struct sim_process *process)
 
 static void tell(struct scene *scene, struct scene_replica *replica)
 {
-	struct lie lie = {.rng = &scene->liars, .core = rsm_core(scene_rsm_of(scene, replica))};
+	struct lie lie = {.rng = &scene->liars,
+			  .core = paxos_of(rsm_core(scene_rsm_of(scene, replica)))};
 	struct buffer payload = {0};
 	make(&lie);
 	wire_paxos_encode(&lie.message, &payload);
@@ -368,6 +370,7 @@ void liars_after_turn(struct scene *scene, struct scene_replica *replica)
 	if (rsm_refused(rsm) != replica->lies)
 		scene_fail(scene, VERDICT_SAFETY, "%s refused a genuine message of another replica",
 			   replica->process->name);
-	if (scene->lying && others(rsm_core(rsm)) > 0 && rng_chance(&scene->liars, LIES_PPM))
+	if (scene->lying && others(paxos_of(rsm_core(rsm))) > 0 &&
+	    rng_chance(&scene->liars, LIES_PPM))
 		tell(scene, replica);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "joiner.h"
 #include "list_app.h"
 #include "list_client.h"
@@ -92,6 +93,7 @@ struct node *list_replica_build(void *context, struct sim_process *process)
 	struct rsm_options rsm_options = {
 		.node = &replica->node,
 		.app = replica->app,
+		.consensus = consensus_default(),
 		.group = options->group,
 		.replica = options->replica,
 		.nmembers = options->nmembers,

@@ -50,7 +50,7 @@ static void change(struct memory *memory, struct scene_replica *replica, struct 
 {
 	struct scene *scene = memory->scene;
 	struct rsm *rsm = scene_rsm_of(scene, replica);
-	bool leads = paxos_role(rsm_core(rsm)) != PAXOS_FOLLOWER;
+	bool leads = consensus_role(rsm_core(rsm)) != CONSENSUS_FOLLOWER;
 	/* What clients see is not changed: leaders answer them, and in some runs others do. */
 	bool kept = rng_chance(rng, 300000) || leads || scene->load.reads_percent > 0;
 	uint32_t part = 0;
@@ -171,7 +171,7 @@ void memory_after_turn(struct scene *scene, struct scene_replica *replica)
 		sim_trace_note(&scene->world->trace, "memory of %s is right again",
 			       replica->process->name);
 	} else if (replica->memory.visible && rsm_core(rsm) != NULL &&
-		   paxos_role(rsm_core(rsm)) != PAXOS_FOLLOWER) {
+		   consensus_role(rsm_core(rsm)) != CONSENSUS_FOLLOWER) {
 		sim_trace_note(&scene->world->trace, "memory of %s must not lead",
 			       replica->process->name);
 		sim_world_call_at(scene->world, scene->world->now_us, kill_later, replica);

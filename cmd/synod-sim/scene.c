@@ -53,7 +53,7 @@ struct rsm *scene_rsm_of(const struct scene *scene, const struct scene_replica *
 	return replica->waits ? joiner_rsm(replica->process->node) : scene->kind->rsm(replica);
 }
 
-static const struct paxos *core_of(const struct scene *scene, const struct sim_process *process)
+static const struct consensus *core_of(const struct scene *scene, const struct sim_process *process)
 {
 	const struct scene_replica *replica = scene->by_process[process->index];
 	return replica == NULL || !sim_process_alive(process)
@@ -145,7 +145,7 @@ static void check_core(struct scene *scene, uint32_t group)
 			replica->checked = 0;
 		}
 		if (alive) {
-			cores[count] = rsm_core(scene_rsm_of(scene, replica));
+			cores[count] = paxos_of(rsm_core(scene_rsm_of(scene, replica)));
 			replica->checked = replica->process->incarnation;
 		}
 		count++;
@@ -171,10 +171,10 @@ static void check_group_id(struct scene *scene, const struct scene_replica *repl
 static void check_copy(struct scene *scene, const struct scene_replica *replica)
 {
 	const struct sim_process *process = replica->process;
-	const struct paxos *core = sim_process_alive(process)
-					   ? rsm_core(scene_rsm_of(scene, replica))
-					   : NULL;
-	if (core != NULL && paxos_votes(core) && !paxos_is_held(core) &&
+	const struct consensus *core = sim_process_alive(process)
+					       ? rsm_core(scene_rsm_of(scene, replica))
+					       : NULL;
+	if (core != NULL && consensus_votes(core) && !consensus_is_held(core) &&
 	    sim_nemesis_is_stale(scene->nemesis, process))
 		scene_fail(scene, VERDICT_SAFETY,
 			   "%s votes with a copy of its disk, and others remember more",
@@ -228,8 +228,8 @@ void scene_identify_group(struct sim_process *const *processes, uint32_t count, 
 static bool is_leader(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
-	const struct paxos *core = core_of(scene, process);
-	return core != NULL && paxos_role(core) == PAXOS_LEADER;
+	const struct consensus *core = core_of(scene, process);
+	return core != NULL && consensus_role(core) == CONSENSUS_LEADER;
 }
 
 static bool is_whole(const struct scene *scene, const struct scene_replica *replica)
@@ -242,7 +242,7 @@ static bool is_bound(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
 	const struct scene_replica *self = scene->by_process[process->index];
-	const struct paxos_members *newest = NULL;
+	const struct consensus_members *newest = NULL;
 	bool led = false;
 	if (self == NULL || !is_whole(scene, self))
 		return false;
@@ -250,13 +250,14 @@ static bool is_bound(void *context, const struct sim_process *process)
 		const struct scene_replica *replica = &scene->replicas[i];
 		if (replica->group != self->group || !sim_process_alive(replica->process))
 			continue;
-		const struct paxos *core = rsm_core(scene_rsm_of(scene, replica));
-		const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
+		const struct consensus *core = rsm_core(scene_rsm_of(scene, replica));
+		const struct consensus_members *members = core == NULL ? NULL
+								       : consensus_members(core);
 		if (members == NULL || members->slot == 0 ||
 		    (newest != NULL && members->slot < newest->slot))
 			continue;
 		led = (led && newest != NULL && newest->slot == members->slot) ||
-		      paxos_role(core) == PAXOS_LEADER;
+		      consensus_role(core) == CONSENSUS_LEADER;
 		newest = members;
 	}
 	for (uint32_t i = 0; led && i < newest->count; i++)
@@ -270,8 +271,9 @@ static bool has_vote(void *context, const struct sim_process *process)
 {
 	struct scene *scene = context;
 	const struct scene_replica *replica = scene->by_process[process->index];
-	const struct paxos *core = core_of(scene, process);
-	return replica == NULL || (core != NULL && paxos_votes(core) && is_whole(scene, replica));
+	const struct consensus *core = core_of(scene, process);
+	return replica == NULL ||
+	       (core != NULL && consensus_votes(core) && is_whole(scene, replica));
 }
 
 static const struct rsm *rsm_of(void *context, const struct sim_process *process)
@@ -412,7 +414,7 @@ static bool converged(void *context)
 		    replica->applied < scene->last_applied[replica->group] ||
 		    (replica->process->wipes + replica->process->copies > 0 &&
 		     is_voter_of(scene, replica) &&
-		     (!paxos_votes(rsm_core(scene_rsm_of(scene, replica))) ||
+		     (!consensus_votes(rsm_core(scene_rsm_of(scene, replica))) ||
 		      !is_whole(scene, replica)))) {
 			scene->behind = replica->process;
 			return scene->over;

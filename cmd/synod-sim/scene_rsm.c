@@ -132,7 +132,7 @@ static struct rsm *replica_rsm(const struct scene_replica *replica)
 }
 
 /* NULL: it is down, or no replica. */
-static const struct paxos *replica_core(const struct scene *scene, uint32_t i)
+static const struct consensus *replica_core(const struct scene *scene, uint32_t i)
 {
 	const struct scene_replica *replica = &scene->replicas[i];
 	return sim_process_alive(replica->process) ? rsm_core(scene_rsm_of(scene, replica)) : NULL;
@@ -145,10 +145,10 @@ static uint32_t doubtful_leader(void *context)
 	uint32_t lowest = UINT32_MAX;
 	uint64_t lowest_ballot = UINT64_MAX, highest_ballot = 0;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
-		const struct paxos *core = replica_core(scene, i);
-		if (core == NULL || paxos_role(core) != PAXOS_LEADER)
+		const struct consensus *core = replica_core(scene, i);
+		if (core == NULL || consensus_role(core) != CONSENSUS_LEADER)
 			continue;
-		uint64_t ballot = paxos_ballot(core);
+		uint64_t ballot = consensus_epoch(core);
 		if (!rsm_is_leader(replica_rsm(&scene->replicas[i])))
 			return i;
 		if (ballot > highest_ballot)
@@ -167,9 +167,10 @@ static uint32_t doubtful_follower(void *context)
 	struct scene *scene = context;
 	uint32_t leader = doubtful_leader(context);
 	for (uint32_t i = 0; leader != UINT32_MAX && i < scene->nreplicas; i++) {
-		const struct paxos *core = replica_core(scene, i);
+		const struct consensus *core = replica_core(scene, i);
 		if (i != leader && core != NULL &&
-		    paxos_leader(core) == ballot_replica(paxos_ballot(replica_core(scene, leader))))
+		    consensus_leader(core) ==
+			    ballot_replica(consensus_epoch(replica_core(scene, leader))))
 			return i;
 	}
 	return UINT32_MAX;

@@ -63,7 +63,7 @@ static struct rsm *rsm_of(uint32_t i)
 
 static const struct paxos *core_of(uint32_t i)
 {
-	return rsm_core(rsm_of(i));
+	return paxos_of(rsm_core(rsm_of(i)));
 }
 
 /* ---- what is watched ---- */
@@ -169,7 +169,7 @@ static uint32_t leader(void)
 	uint32_t best = UINT32_MAX;
 	for (uint32_t i = 0; i < REPLICAS; i++)
 		if (sim_process_alive(b.processes[i]) && rsm_is_leader(rsm_of(i)) &&
-		    (best == UINT32_MAX || paxos_ballot(core_of(i)) > paxos_ballot(core_of(best))))
+		    (best == UINT32_MAX || paxos_epoch(core_of(i)) > paxos_epoch(core_of(best))))
 			best = i;
 	return best;
 }
@@ -345,7 +345,7 @@ static struct print print_of(uint32_t i)
 			      .ballot = p->ballot,
 			      .persist_next = p->persist_next,
 			      .elections = p->election_at_us,
-			      .role = p->role};
+			      .role = p->seam.role};
 }
 
 static void whisper(struct sim_process *process)

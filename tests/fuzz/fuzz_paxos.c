@@ -27,7 +27,7 @@
 #define STEPS_MAX 2000u
 
 struct record {
-	enum paxos_persist_kind kind;
+	enum consensus_persist_kind kind;
 	uint64_t sequence, slot, ballot;
 	struct bytes *value; /* NULL: empty */
 };
@@ -93,7 +93,7 @@ static void post(struct group *g, uint32_t to, enum method method, const struct 
 	wire_paxos_encode(message, &packet->payload);
 }
 
-static void append(struct replica *r, const struct paxos_persist *p)
+static void append(struct replica *r, const struct consensus_persist *p)
 {
 	if (r->records == r->capacity) {
 		r->capacity = r->capacity == 0 ? 64 : r->capacity * 2;
@@ -114,7 +114,7 @@ static bool same_value(const struct bytes *a, const struct bytes *b)
 
 static void apply(struct group *g, struct replica *r)
 {
-	struct paxos_chosen c;
+	struct consensus_chosen c;
 	while (paxos_next_chosen(r->core, &c)) {
 		ASSERT(c.slot == r->applied + 1);
 		r->applied = c.slot;
@@ -128,7 +128,7 @@ static void apply(struct group *g, struct replica *r)
 }
 
 /* Old entries come from the log, as a lagging peer gets them. */
-static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch *want)
+static void answer_old(struct group *g, uint32_t i, const struct consensus_old_fetch *want)
 {
 	struct replica *r = &g->replicas[i];
 	struct wire_entry entries[16];
@@ -143,7 +143,7 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 	     slot++) {
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
-			if (r->log[k - 1].kind == PAXOS_PERSIST_ACCEPT &&
+			if (r->log[k - 1].kind == CONSENSUS_PERSIST_ACCEPT &&
 			    r->log[k - 1].slot == slot)
 				ballot = r->log[k - 1].ballot;
 		const struct bytes *value = g->chosen[slot - 1];
@@ -159,7 +159,7 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 static void settle(struct group *g, uint32_t i)
 {
 	struct replica *r = &g->replicas[i];
-	const struct paxos_output *out = paxos_output(r->core, r->now_us);
+	const struct consensus_output *out = paxos_output(r->core, r->now_us);
 	for (uint32_t k = 0; k < out->npersists; k++)
 		append(r, &out->persists[k]);
 	for (uint32_t k = 0; k < out->nsends; k++)
@@ -178,22 +178,22 @@ static void settle(struct group *g, uint32_t i)
 static void start(struct group *g, uint32_t i)
 {
 	struct replica *r = &g->replicas[i];
-	struct paxos_options options = {.group = 1,
-					.self = i + 1,
-					.nmembers = g->count,
-					.members = {1, 2, 3, 4, 5},
-					.election_timeout_us = 150000,
-					.heartbeat_us = 30000,
-					.cache_bytes = 256,
-					.random = group_random,
-					.context = g};
+	struct consensus_options options = {.group = 1,
+					    .self = i + 1,
+					    .nmembers = g->count,
+					    .members = {1, 2, 3, 4, 5},
+					    .election_timeout_us = 150000,
+					    .heartbeat_us = 30000,
+					    .cache_bytes = 256,
+					    .random = group_random,
+					    .context = g};
 	uint64_t chosen = 0;
 	r->core = paxos_create(&options, 0);
 	for (uint32_t k = 0; k < r->records; k++) {
 		const struct record *record = &r->log[k];
-		if (record->kind == PAXOS_PERSIST_PROMISE)
+		if (record->kind == CONSENSUS_PERSIST_PROMISE)
 			paxos_restore_promise(r->core, record->ballot);
-		else if (record->kind == PAXOS_PERSIST_ACCEPT)
+		else if (record->kind == CONSENSUS_PERSIST_ACCEPT)
 			paxos_restore_entry(r->core, record->slot, record->ballot,
 					    record->value == NULL ? slice(NULL, 0)
 								  : bytes_slice(record->value));

@@ -75,8 +75,8 @@ static void cmd_status(struct script *s)
 			buffer_format(&s->out,
 				      "%u %s ballot=%s leader=%u chosen=%" PRIu64 " last=%" PRIu64
 				      " reads=%" PRIu64 "\n",
-				      i + 1, paxos_role_text(paxos_role(core)),
-				      ballot_text(paxos_ballot(core), ballot), paxos_leader(core),
+				      i + 1, consensus_role_text(paxos_role(core)),
+				      ballot_text(paxos_epoch(core), ballot), paxos_leader(core),
 				      paxos_chosen_slot(core), paxos_last_slot(core),
 				      s->g.replicas[i].reads_confirmed);
 	}
@@ -101,7 +101,7 @@ static void cmd_elect(struct script *s, uint32_t i)
 	for (uint32_t j = 0; j < g->count; j++)
 		if (j != i && g->replicas[j].core != NULL)
 			paxos_set_electable(g->replicas[j].core, false);
-	while (paxos_role(g->replicas[i].core) != PAXOS_LEADER && group_step(g, until))
+	while (paxos_role(g->replicas[i].core) != CONSENSUS_LEADER && group_step(g, until))
 		continue;
 	for (uint32_t j = 0; j < g->count; j++)
 		if (g->replicas[j].core != NULL)

@@ -11,7 +11,7 @@ void promise(struct paxos *p, uint64_t ballot)
 	ASSERT(ballot > p->promised ||
 	       (ballot == p->promised && p->promise_members < p->members.slot));
 	p->promised = ballot;
-	struct paxos_persist *record = persist(p, PAXOS_PERSIST_PROMISE);
+	struct consensus_persist *record = persist(p, CONSENSUS_PERSIST_PROMISE);
 	record->ballot = ballot;
 	record->slot = p->promise_members = p->members.slot;
 	p->promise_ballot = ballot;
@@ -24,7 +24,7 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
 	if (p->impaired.count > 0)
 		impaired_remove(&p->impaired, slot);
 	struct ring_slot *s = ring_put(&p->ring, slot, ballot, value_take);
-	struct paxos_persist *record = persist(p, PAXOS_PERSIST_ACCEPT);
+	struct consensus_persist *record = persist(p, CONSENSUS_PERSIST_ACCEPT);
 	record->slot = slot;
 	record->ballot = ballot;
 	/* A reference of its own: the slot may be overwritten before the output is carried out. */
@@ -180,7 +180,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	}
 	if (is_another_lifes(p, m))
 		return;
-	ASSERT(p->role != PAXOS_LEADER || m->ballot != p->ballot);
+	ASSERT(p->seam.role != CONSENSUS_LEADER || m->ballot != p->ballot);
 	if (m->ballot > p->promised || p->leader != peer->replica)
 		/* a new leadership counts its rounds anew */
 		peer->accepted_round = peer->lease_round = 0;
@@ -191,7 +191,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	p->promised = m->ballot;
 	follow(p, now_us, from);
 	for (uint32_t i = 0; i < m->nentries; i++)
-		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PAXOS_FIRST) != 0);
+		accept_one(p, m->ballot, &m->entries[i], i == 0 && (m->flags & PEER_FIRST) != 0);
 	accept_early(p, m->ballot);
 	if (p->impaired.count > 0)
 		impaired_led(p, m);

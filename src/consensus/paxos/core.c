@@ -18,21 +18,22 @@ void *vector_add(struct vector *v, size_t item_size)
 	return item;
 }
 
-struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind)
+struct consensus_persist *persist(struct paxos *p, enum consensus_persist_kind kind)
 {
-	struct paxos_persist *record = vector_add(&p->persists, sizeof *record);
+	struct consensus_persist *record = vector_add(&p->persists, sizeof *record);
 	record->kind = kind;
 	record->sequence = p->persist_next++;
 	return record;
 }
 
-struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_slot)
+struct paxos *paxos_create(const struct consensus_options *options, uint64_t base_slot)
 {
 	ASSERT(options->nmembers > 0 && options->nmembers <= MEMBERS_MAX);
 	ASSERT(options->heartbeat_us > 0 && options->heartbeat_us < options->election_timeout_us);
 	ASSERT(options->lease_us == 0 ||
 	       (options->lease_us <= options->election_timeout_us && options->clock_us != NULL));
 	struct paxos *p = ALLOC(struct paxos);
+	p->seam.ops = &paxos_consensus;
 	p->options = *options;
 	if (p->options.message_bytes == 0 || p->options.message_bytes > MESSAGE_ENTRY_BYTES)
 		p->options.message_bytes = MESSAGE_ENTRY_BYTES;
@@ -52,7 +53,7 @@ struct paxos *paxos_create(const struct paxos_options *options, uint64_t base_sl
 
 void release_persists(struct vector *v)
 {
-	struct paxos_persist *items = v->items;
+	struct consensus_persist *items = v->items;
 	for (uint32_t i = 0; i < v->count; i++)
 		bytes_unref(items[i].held);
 	v->count = 0;
@@ -95,14 +96,14 @@ void paxos_restore_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct
 	ring_put(&p->ring, slot, ballot, value.len == 0 ? NULL : bytes_copy(value));
 }
 
-void paxos_restore_members(struct paxos *p, const struct paxos_members *members)
+void paxos_restore_members(struct paxos *p, const struct consensus_members *members)
 {
 	members_adopt(p, members);
 }
 
 void paxos_forget_members(struct paxos *p)
 {
-	p->members = (struct paxos_members){0};
+	p->members = (struct consensus_members){0};
 	p->members_unknown = true;
 	members_set_learner(p);
 }
@@ -149,7 +150,7 @@ void paxos_set_willing(struct paxos *p, bool willing)
 
 void paxos_resign(struct paxos *p, uint64_t now_us)
 {
-	if (p->role != PAXOS_FOLLOWER)
+	if (p->seam.role != CONSENSUS_FOLLOWER)
 		become_follower(p, now_us, 0);
 }
 
@@ -157,7 +158,7 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us)
 {
 	p->lost = true;
 	members_set_learner(p);
-	if (p->learner && p->role != PAXOS_FOLLOWER)
+	if (p->learner && p->seam.role != CONSENSUS_FOLLOWER)
 		become_follower(p, now_us, 0);
 }
 
@@ -167,7 +168,8 @@ void paxos_stop_voting(struct paxos *p, uint64_t now_us)
  */
 static void stand_back(struct paxos *p, uint64_t now_us)
 {
-	if (p->learner && p->role != PAXOS_FOLLOWER && !p->leaving && !leader_wall_is_chosen(p))
+	if (p->learner && p->seam.role != CONSENSUS_FOLLOWER && !p->leaving &&
+	    !leader_wall_is_chosen(p))
 		become_follower(p, now_us, 0);
 }
 
@@ -222,9 +224,9 @@ void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 	if (sequence <= p->persisted)
 		return;
 	p->persisted = sequence;
-	if (p->role == PAXOS_CANDIDATE)
+	if (p->seam.role == CONSENSUS_CANDIDATE)
 		candidate_own_promise(p, now_us);
-	else if (p->role == PAXOS_LEADER)
+	else if (p->seam.role == CONSENSUS_LEADER)
 		leader_persisted(p);
 	else if (p->accepted_since_ack && p->leader != 0) {
 		for (uint32_t i = 0; i < p->npeers; i++)
@@ -255,7 +257,7 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method,
 		p->peers[from].says_chosen = m->chosen;
 	if (ballot_round(m->ballot) > p->round_seen)
 		p->round_seen = ballot_round(m->ballot);
-	if (method == METHOD_REJECT && (m->flags & PAXOS_REMOVED) != 0)
+	if (method == METHOD_REJECT && (m->flags & PEER_REMOVED) != 0)
 		hear_removed(p, m);
 	if (!members_count(p, from, m)) {
 		copy = *message;
@@ -267,7 +269,7 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method,
 	case METHOD_PRE_VOTE: receive_pre_vote(p, now_us, from, m); break;
 	case METHOD_PRE_VOTE_REPLY: receive_pre_vote_reply(p, now_us, from, m); break;
 	case METHOD_PREPARE:
-		if (m->ballot > p->promised && p->role != PAXOS_FOLLOWER)
+		if (m->ballot > p->promised && p->seam.role != CONSENSUS_FOLLOWER)
 			become_follower(p, now_us, 0);
 		receive_prepare(p, now_us, from, m);
 		break;
@@ -282,14 +284,14 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method,
 		 * no more than we do hold it once without it.
 		 */
 		if (m->members > p->members.slot &&
-		    (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE) &&
+		    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE) &&
 		    (p->disregarded & member_bit(from)) == 0) {
 			p->unhelpful |= member_bit(from);
 			become_follower(p, now_us, 0);
 		}
 		/* Somebody promised a higher ballot: ours is over. */
 		if (m->ballot > p->ballot &&
-		    (p->role == PAXOS_LEADER || p->role == PAXOS_CANDIDATE))
+		    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE))
 			become_follower(p, now_us, 0);
 		break;
 	case METHOD_FETCH: receive_fetch(p, from, m); break;
@@ -309,11 +311,11 @@ void paxos_receive(struct paxos *p, uint64_t now_us, enum method method,
 void paxos_tick(struct paxos *p, uint64_t now_us)
 {
 	learner_tick(p, now_us);
-	switch (p->role) {
-	case PAXOS_LEADER: leader_tick(p, now_us); break;
-	case PAXOS_CANDIDATE:
-	case PAXOS_PRE_CANDIDATE:
-	case PAXOS_FOLLOWER:
+	switch (p->seam.role) {
+	case CONSENSUS_LEADER: leader_tick(p, now_us); break;
+	case CONSENSUS_CANDIDATE:
+	case CONSENSUS_PRE_CANDIDATE:
+	case CONSENSUS_FOLLOWER:
 		if (now_us < p->election_at_us)
 			candidate_retry(p, now_us);
 		else if (p->promise_persist > p->persisted)
@@ -331,10 +333,10 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 
 uint64_t paxos_deadline_us(const struct paxos *p)
 {
-	uint64_t at = p->role == PAXOS_LEADER ? p->heartbeat_at_us : p->election_at_us;
-	if (p->role == PAXOS_LEADER && p->patience_round != 0 && p->patience_us < at)
+	uint64_t at = p->seam.role == CONSENSUS_LEADER ? p->heartbeat_at_us : p->election_at_us;
+	if (p->seam.role == CONSENSUS_LEADER && p->patience_round != 0 && p->patience_us < at)
 		at = p->patience_us;
-	if (p->role == PAXOS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
+	if (p->seam.role == CONSENSUS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
 		at = p->retry_at_us;
 	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)
 		at = p->fetch_retry_us;
@@ -362,7 +364,7 @@ void paxos_applied(struct paxos *p, uint64_t slot)
 }
 
 void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot,
-			    const struct paxos_members *members)
+			    const struct consensus_members *members)
 {
 	p->need_snapshot = false;
 	p->fetch_retry_us = 0;
@@ -376,7 +378,7 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot,
 		p->chosen = slot;
 		members_adopt(p, members);
 		stand_back(p, now_us);
-		if (p->role == PAXOS_LEADER)
+		if (p->seam.role == CONSENSUS_LEADER)
 			leader_skip_to(p, now_us, slot);
 	}
 	if (p->members_unknown)
@@ -402,11 +404,11 @@ bool paxos_rounds_are_used_up(const struct paxos *p)
 	return p->round_seen >= BALLOT_ROUND_MAX;
 }
 
-enum paxos_role paxos_role(const struct paxos *p)
+enum consensus_role paxos_role(const struct paxos *p)
 {
-	return p->role;
+	return p->seam.role;
 }
-uint64_t paxos_ballot(const struct paxos *p)
+uint64_t paxos_epoch(const struct paxos *p)
 {
 	return p->promised;
 }
@@ -442,7 +444,7 @@ uint64_t paxos_barrier(const struct paxos *p)
 
 bool paxos_has_leader(const struct paxos *p, uint64_t now_us)
 {
-	if (p->role == PAXOS_LEADER)
+	if (p->seam.role == CONSENSUS_LEADER)
 		return true;
 	return p->leader != 0 && now_us < p->leader_heard_us + p->options.election_timeout_us;
 }
@@ -503,10 +505,4 @@ bool paxos_peer_is_learner(const struct paxos *p, uint32_t i)
 {
 	ASSERT(i < p->npeers);
 	return p->peers[i].learner;
-}
-
-const char *paxos_role_text(enum paxos_role role)
-{
-	static const char *const texts[] = {"follower", "pre-candidate", "candidate", "leader"};
-	return texts[role];
 }

@@ -10,9 +10,9 @@ void draw_election_timeout(struct paxos *p, uint64_t now_us)
 
 void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 {
-	if (p->role == PAXOS_LEADER)
+	if (p->seam.role == CONSENSUS_LEADER)
 		vouch_deposed(p);
-	if (p->role != PAXOS_FOLLOWER) {
+	if (p->seam.role != CONSENSUS_FOLLOWER) {
 		ring_drop_below(&p->recovered, p->recovered.last + 1);
 		p->waiting.count = p->waiting_head = 0;
 		p->transfer_to = 0;
@@ -23,7 +23,7 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		}
 		p->leaving = false;
 		p->former = 0;
-		p->role = PAXOS_FOLLOWER;
+		p->seam.role = CONSENSUS_FOLLOWER;
 		p->ballot = 0;
 	}
 	p->leader = leader;
@@ -39,7 +39,7 @@ void follow(struct paxos *p, uint64_t now_us, uint32_t from)
 
 void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
-	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || p->leader != replica)
+	if (p->seam.role != CONSENSUS_FOLLOWER || p->leader == 0 || p->leader != replica)
 		return;
 	uint64_t grace_us = p->options.heartbeat_us, timeout_us = p->options.election_timeout_us;
 	uint64_t stand_us = now_us + grace_us +
@@ -84,7 +84,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		ask_around(p);
 	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
 		return;
-	p->role = PAXOS_PRE_CANDIDATE;
+	p->seam.role = CONSENSUS_PRE_CANDIDATE;
 	p->votes = member_bit(p->self);
 	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	ASSERT(p->ballot > p->promised);
@@ -115,7 +115,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 				 !engaged && m->ballot > p->promised &&
 				 !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
-	if (!recent && p->role == PAXOS_FOLLOWER && !paxos_has_leader(p, now_us)) {
+	if (!recent && p->seam.role == CONSENSUS_FOLLOWER && !paxos_has_leader(p, now_us)) {
 		uint64_t soon = now_us + 1 +
 				p->options.random(p->options.context) % p->options.heartbeat_us;
 		if (soon < p->election_at_us)
@@ -131,8 +131,8 @@ void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
 	 * unable to stand.
 	 */
 	note_chosen(p, from, m->chosen);
-	if (p->role != PAXOS_PRE_CANDIDATE || m->sequence != p->ballot ||
-	    (m->flags & PAXOS_GRANTED) == 0)
+	if (p->seam.role != CONSENSUS_PRE_CANDIDATE || m->sequence != p->ballot ||
+	    (m->flags & PEER_GRANTED) == 0)
 		return;
 	p->votes |= member_bit(from);
 	if (is_quorum(p, p->chosen + 1, p->votes))
@@ -160,7 +160,7 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 		become_follower(p, now_us, 0);
 		return;
 	}
-	p->role = PAXOS_CANDIDATE;
+	p->seam.role = CONSENSUS_CANDIDATE;
 	p->leader = 0;
 	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	p->round_seen++;
@@ -308,7 +308,7 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 
 void candidate_retry(struct paxos *p, uint64_t now_us)
 {
-	if (p->role != PAXOS_CANDIDATE || !p->prepare_sent || now_us < p->retry_at_us)
+	if (p->seam.role != CONSENSUS_CANDIDATE || !p->prepare_sent || now_us < p->retry_at_us)
 		return;
 	p->retry_at_us = now_us + p->options.heartbeat_us;
 	for (uint32_t i = 0; i < p->npeers; i++)
@@ -319,7 +319,7 @@ void candidate_retry(struct paxos *p, uint64_t now_us)
 void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
-	if (p->role != PAXOS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent ||
+	if (p->seam.role != CONSENSUS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent ||
 	    peer->promise_done || m->slot != peer->promise_next ||
 	    (p->disregarded & member_bit(from)) != 0 || m->members != p->prepare_members ||
 	    p->members.slot != p->prepare_members)
@@ -339,7 +339,7 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 			impaired_knows(m, e->slot));
 		last = e->slot;
 	}
-	if ((m->flags & PAXOS_MORE) != 0) {
+	if ((m->flags & PEER_MORE) != 0) {
 		peer->promise_next = last + 1;
 		peer->due_prepare = true;
 		/* Each part is progress: do not give up in the middle of a long report. */
@@ -362,6 +362,6 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 		return;
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);
-	if (p->role == PAXOS_CANDIDATE)
+	if (p->seam.role == CONSENSUS_CANDIDATE)
 		p->lease_over = m->ballot;
 }

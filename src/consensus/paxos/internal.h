@@ -13,6 +13,7 @@
  *   learner.c   what is chosen, fetching what is missing
  *   vouch.c     how old the applied state may be
  *   output.c    building messages from what is due
+ *   seam.c      all that behind core/consensus.h
  *
  * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds
  * each message once, from the state of then. So many inputs of one turn cost one message a peer.
@@ -27,7 +28,7 @@
 #include "paxos/synod.h"
 
 /* Members, ourselves, and strangers: who speaks to us and is none. */
-#define PEERS_MAX PAXOS_PEERS_MAX
+#define PEERS_MAX CONSENSUS_PEERS_MAX
 /* A candidate whose chosen prefix is this far behind the voter's is refused a pre-vote. */
 #define PRE_VOTE_LAG_MAX 256u
 /*
@@ -143,7 +144,8 @@ struct vector {
 };
 
 struct paxos {
-	struct paxos_options options;
+	struct consensus seam; /* what is seen from outside; first */
+	struct consensus_options options;
 	uint32_t self;   /* index into peers */
 	uint32_t npeers; /* no seat from here on is taken */
 	struct paxos_peer peers[PEERS_MAX];
@@ -153,19 +155,18 @@ struct paxos {
 	synod_set listed; /* … and who is sent everything: these and learners … */
 	/* … and, to the end of our ballot, those whom the newest list has removed */
 	synod_set former;
-	enum paxos_role role;
 	bool electable, willing;
 	bool lost;    /* paxos_stop_voting() */
 	bool learner; /* has no vote: lost its directory, or another life is bound */
 	bool held;    /* paxos_hold_vote() */
-	struct paxos_members members; /* by the chosen prefix */
+	struct consensus_members members; /* by the chosen prefix */
 	bool removed; /* a member of a later list has said that we are none any more */
 	/* … of which this replica does not have all: it has no vote before it knows them */
 	bool members_unknown;
 
 	/* Acceptor. */
 	uint64_t promised;
-	/* highest that recovery found, or of the last PAXOS_PERSIST_PROMISE record … */
+	/* highest that recovery found, or of the last CONSENSUS_PERSIST_PROMISE record … */
 	uint64_t promise_ballot;
 	uint64_t promise_persist; /* … and its sequence number */
 	uint64_t promise_members; /* … and the members' slot in it */
@@ -192,7 +193,7 @@ struct paxos {
 	uint64_t chosen;    /* every slot ≤ it is chosen, and known here */
 	uint64_t delivered; /* handed out by paxos_next_chosen() */
 	uint64_t applied;
-	uint64_t chosen_hint;          /* last PAXOS_PERSIST_CHOSEN */
+	uint64_t chosen_hint;          /* last CONSENSUS_PERSIST_CHOSEN */
 	uint64_t known_chosen;         /* somebody knows so many */
 	uint32_t known_from;           /* index of that peer */
 	uint64_t leader_chosen_ballot; /* the leader of this ballot … */
@@ -269,7 +270,7 @@ struct paxos {
 	struct vector persists_out; /* in the output that the caller is carrying out */
 	struct vector sends, reads, old;
 	struct arena arena;
-	struct paxos_output output;
+	struct consensus_output output;
 };
 
 static inline synod_set member_bit(uint32_t index)
@@ -359,15 +360,15 @@ static inline bool members_would_change(const struct paxos *p, const struct byte
 {
 	return may_be_members(p, value) && members_changed_by(p, value);
 }
-void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_members *members);
+void members_learn_from(struct paxos *p, uint64_t slot, const struct consensus_members *members);
 /* Have a later entry's members. */
-void members_adopt(struct paxos *p, const struct paxos_members *members);
+void members_adopt(struct paxos *p, const struct consensus_members *members);
 /* Whether this replica has a vote. */
 void members_set_learner(struct paxos *p);
 /* In which its ballots are made. */
 uint32_t members_own_binding(const struct paxos *p);
 /* core.c */
-struct paxos_persist *persist(struct paxos *p, enum paxos_persist_kind kind);
+struct consensus_persist *persist(struct paxos *p, enum consensus_persist_kind kind);
 void release_persists(struct vector *v);
 /* acceptor.c */
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take);
@@ -410,7 +411,7 @@ static inline bool is_behind_wall(const struct paxos *p)
 /* Others may count from here on, and it must prepare anew (M4). */
 static inline bool leader_wall_is_chosen(const struct paxos *p)
 {
-	return is_behind_wall(p) && p->role == PAXOS_LEADER && !p->leaving;
+	return is_behind_wall(p) && p->seam.role == CONSENSUS_LEADER && !p->leaving;
 }
 void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);

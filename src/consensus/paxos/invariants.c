@@ -147,7 +147,7 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 
 static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 {
-	if (p->role != PAXOS_LEADER)
+	if (p->seam.role != CONSENSUS_LEADER)
 		return true;
 	void *self = (void *)(uintptr_t)p->options.self;
 	if (map_get(&inv->leaders, p->ballot) == NULL &&
@@ -196,7 +196,8 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 
 static bool check_follower(struct paxos_invariants *inv, const struct paxos *p)
 {
-	if (p->role != PAXOS_FOLLOWER || p->leader == 0 || ballot_replica(p->promised) == p->leader)
+	if (p->seam.role != CONSENSUS_FOLLOWER || p->leader == 0 ||
+	    ballot_replica(p->promised) == p->leader)
 		return true;
 	snprintf(inv->problem, sizeof inv->problem,
 		 "I9: replica %u follows replica %u, and has promised a ballot of replica %u",
@@ -206,12 +207,13 @@ static bool check_follower(struct paxos_invariants *inv, const struct paxos *p)
 
 static bool check_members(struct paxos_invariants *inv, const struct paxos *p)
 {
-	const struct paxos_members *m = &p->members;
+	const struct consensus_members *m = &p->members;
 	uint32_t sum = 0;
-	if (p->learner && p->role != PAXOS_FOLLOWER && !p->leaving && !leader_wall_is_chosen(p)) {
+	if (p->learner && p->seam.role != CONSENSUS_FOLLOWER && !p->leaving &&
+	    !leader_wall_is_chosen(p)) {
 		snprintf(inv->problem, sizeof inv->problem,
 			 "C3: replica %u is a %s, and its disk is not bound", p->options.self,
-			 paxos_role_text(p->role));
+			 consensus_role_text(p->seam.role));
 		return false;
 	}
 	if (m->slot == 0)
@@ -289,7 +291,7 @@ static void note_durable(struct paxos_invariants *inv, const struct paxos *p, st
  */
 static bool check_nothing_lost(struct paxos_invariants *inv, const struct paxos *p)
 {
-	const struct paxos_members *m = &p->members;
+	const struct consensus_members *m = &p->members;
 	uint32_t voters = 0, holders = 0;
 	if (m->slot == 0 || p->chosen <= m->slot || map_get(&inv->in_force, m->slot) != NULL)
 		return true;

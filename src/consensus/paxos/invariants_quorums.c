@@ -12,7 +12,7 @@ void quorums_free(struct quorums *q)
 	map_free(&q->promised);
 }
 
-void quorums_list(struct quorums *q, const struct paxos_members *members)
+void quorums_list(struct quorums *q, const struct consensus_members *members)
 {
 	uint32_t at = 0;
 	while (at < q->nlists && q->lists[at].slot > members->slot)
@@ -26,7 +26,7 @@ void quorums_list(struct quorums *q, const struct paxos_members *members)
 }
 
 /* By which the slot was chosen; NULL: it is not known, or there was none yet. */
-static const struct paxos_members *list_of(const struct quorums *q, uint64_t slot)
+static const struct consensus_members *list_of(const struct quorums *q, uint64_t slot)
 {
 	for (uint32_t i = 0; i < q->nlists; i++)
 		if (q->lists[i].slot < slot)
@@ -70,7 +70,7 @@ const char *quorums_check_leader(struct quorums *q, const struct paxos *p)
 	if (p->members.slot == 0)
 		return NULL;
 	for (uint32_t i = 0; i < p->members.count; i++) {
-		const struct paxos_binding *b = &p->members.list[i];
+		const struct consensus_binding *b = &p->members.list[i];
 		voters += b->role == MEMBER_VOTER;
 		promised += b->role == MEMBER_VOTER && get(&q->promised, b->life) >= p->ballot;
 	}
@@ -101,7 +101,7 @@ const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *r
 				 uint32_t count, const struct paxos *p, uint64_t slot,
 				 uint64_t fingerprint)
 {
-	const struct paxos_members *members = list_of(q, slot);
+	const struct consensus_members *members = list_of(q, slot);
 	uint32_t voters = 0, holders = 0;
 	/*
 	 * What the survivor of a majority holds is chosen because an operator says so
@@ -110,7 +110,7 @@ const char *quorums_check_chosen(struct quorums *q, const struct paxos *const *r
 	if (members == NULL || members->generation < p->members.generation)
 		return NULL;
 	for (uint32_t i = 0; i < members->count; i++) {
-		const struct paxos_binding *b = &members->list[i];
+		const struct consensus_binding *b = &members->list[i];
 		if (b->role != MEMBER_VOTER)
 			continue;
 		uint64_t accepted = get(&q->accepted, key_of(slot, b->life));

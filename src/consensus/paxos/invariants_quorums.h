@@ -18,15 +18,15 @@
 struct quorums {
 	/* (slot, life) → fingerprint of the value, and whether it was accepted before, too */
 	struct map accepted;
-	struct map promised;                      /* life → highest ballot */
-	struct paxos_members lists[QUORUM_LISTS]; /* descending by slot */
+	struct map promised;                          /* life → highest ballot */
+	struct consensus_members lists[QUORUM_LISTS]; /* descending by slot */
 	uint32_t nlists;
 	uint64_t chosen; /* by anybody: what is known to be chosen from then on is looked at */
 	char problem[200];
 };
 
 void quorums_free(struct quorums *q);
-void quorums_list(struct quorums *q, const struct paxos_members *members);
+void quorums_list(struct quorums *q, const struct consensus_members *members);
 void quorums_promised(struct quorums *q, const struct paxos *p);
 /* `fingerprint` of the value that p has just accepted in the slot. */
 void quorums_accepted(struct quorums *q, const struct paxos *p, uint64_t slot,

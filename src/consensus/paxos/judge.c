@@ -17,7 +17,7 @@ static bool round_is_possible(const struct paxos *p, uint64_t ballot)
 	uint64_t round = ballot_round(ballot);
 	if (round - 1 < BALLOT_ROUND_FREE)
 		return true;
-	/* Of the first version (paxos/ballot.h). */
+	/* Of the first version (core/ballot.h). */
 	if (round == 0)
 		return ballot_binding(ballot) != 0;
 	uint64_t known = p->round_seen > BALLOT_ROUND_FREE ? p->round_seen : BALLOT_ROUND_FREE;
@@ -61,7 +61,7 @@ static OF_ITS_OWN const char *judge_pre_vote_reply(const struct paxos *p,
 		return "ballot: no member can have promised it";
 	if (ballot_replica(m->sequence) != p->options.self || !round_is_possible(p, m->sequence))
 		return "sequence: not a ballot that this replica can have asked about";
-	return (m->flags & ~(uint32_t)PAXOS_GRANTED) != 0 ? "flags" : NULL;
+	return (m->flags & ~(uint32_t)PEER_GRANTED) != 0 ? "flags" : NULL;
 }
 
 static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct wire_paxos *m)
@@ -71,9 +71,9 @@ static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct 
 		return why;
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
-	if ((m->flags & ~(uint32_t)PAXOS_LEASE_OVER) != 0)
+	if ((m->flags & ~(uint32_t)PEER_LEASE_OVER) != 0)
 		return "flags";
-	if ((m->flags & PAXOS_LEASE_OVER) != 0 &&
+	if ((m->flags & PEER_LEASE_OVER) != 0 &&
 	    (m->sequence >= m->ballot || !is_members(p, m->sequence)))
 		return "sequence: not the ballot of a leader before";
 	return NULL;
@@ -86,8 +86,8 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 		return why;
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
-	if ((m->flags & ~(uint32_t)PAXOS_MORE) != 0 ||
-	    ((m->flags & PAXOS_MORE) != 0 && m->nentries == 0))
+	if ((m->flags & ~(uint32_t)PEER_MORE) != 0 ||
+	    ((m->flags & PEER_MORE) != 0 && m->nentries == 0))
 		return "flags";
 	why = impaired_judge(m);
 	if (why != NULL)
@@ -95,7 +95,7 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 	if (m->nentries > OPEN_SLOTS_MAX)
 		return "entries: too many";
 	/* Late, a promise may report what was accepted from us as the leader. */
-	bool candidate = p->role == PAXOS_CANDIDATE && m->ballot == p->ballot;
+	bool candidate = p->seam.role == CONSENSUS_CANDIDATE && m->ballot == p->ballot;
 	uint64_t ballot_max = candidate ? m->ballot - 1 : m->ballot;
 	uint64_t next = m->slot > m->chosen ? m->slot : m->chosen + 1;
 	uint64_t last = (m->chosen > p->chosen ? m->chosen : p->chosen) + PROMISE_SPAN_MAX;
@@ -115,13 +115,13 @@ static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct w
 	/*
 	 * Who has only just got a snapshot has promised nothing yet, and may know who is removed.
 	 */
-	bool none = m->ballot == 0 && (m->flags & PAXOS_REMOVED) != 0;
+	bool none = m->ballot == 0 && (m->flags & PEER_REMOVED) != 0;
 	if (!none && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
-	if ((m->flags & ~(uint32_t)PAXOS_REMOVED) != 0)
+	if ((m->flags & ~(uint32_t)PEER_REMOVED) != 0)
 		return "flags";
-	return (m->flags & PAXOS_REMOVED) != 0 && m->members == 0 ? "flags: removed by no list"
-								  : NULL;
+	return (m->flags & PEER_REMOVED) != 0 && m->members == 0 ? "flags: removed by no list"
+								 : NULL;
 }
 
 /* ---- the second phase ---- */
@@ -157,13 +157,13 @@ static const char *judge_accept(const struct paxos *p, const struct wire_paxos *
 	const char *why = judge_senders_ballot(p, m);
 	if (why != NULL)
 		return why;
-	if (m->sequence > PAXOS_SEQUENCE_MAX)
+	if (m->sequence > CONSENSUS_SEQUENCE_MAX)
 		return "sequence: beyond every possible one";
 	if (m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
 	if (m->lease_us > LEASE_POSSIBLE_US)
 		return "lease_us: longer than any lease";
-	if (m->vouched > PAXOS_SEQUENCE_MAX)
+	if (m->vouched > CONSENSUS_SEQUENCE_MAX)
 		return "vouched: beyond every possible stamp";
 	return m->nentries == 0 ? NULL : judge_accept_entries(p, m);
 }
@@ -187,15 +187,15 @@ static const char *judge_accepted(const struct paxos *p, const struct wire_paxos
 	const char *why = judge_our_ballot(p, m);
 	if (why != NULL)
 		return why;
-	if ((m->flags & ~(uint32_t)(PAXOS_LEASED | PAXOS_UNFIT | PAXOS_LEARNER | PAXOS_FULL)) != 0)
+	if ((m->flags & ~(uint32_t)(PEER_LEASED | PEER_UNFIT | PEER_LEARNER | PEER_FULL)) != 0)
 		return "flags";
-	if ((m->flags & PAXOS_LEARNER) != 0 && (m->flags & PAXOS_LEASED) != 0)
+	if ((m->flags & PEER_LEARNER) != 0 && (m->flags & PEER_LEASED) != 0)
 		return "flags: a learner grants no lease";
-	bool leads = p->role == PAXOS_LEADER && m->ballot == p->ballot;
+	bool leads = p->seam.role == CONSENSUS_LEADER && m->ballot == p->ballot;
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
-	if (m->sequence > (leads ? p->round : PAXOS_SEQUENCE_MAX))
+	if (m->sequence > (leads ? p->round : CONSENSUS_SEQUENCE_MAX))
 		return "sequence: a heartbeat round that has not begun";
-	if (m->stamp > PAXOS_SEQUENCE_MAX)
+	if (m->stamp > CONSENSUS_SEQUENCE_MAX)
 		return "stamp: beyond every possible one";
 	if (m->slot < m->chosen || (m->slot > m->chosen && m->slot >= end))
 		return "slot: received, but not sent";
@@ -209,12 +209,12 @@ static const char *judge_chosen_entry(const struct paxos *p, const struct wire_e
 	if (!is_members(p, e->ballot))
 		return "entries.ballot: no member can have used it";
 	/* As a candidate we have not sent anything in our ballot that could have been accepted. */
-	if (p->role == PAXOS_CANDIDATE && e->ballot == p->ballot)
+	if (p->seam.role == CONSENSUS_CANDIDATE && e->ballot == p->ballot)
 		return "entries.ballot: this replica's, which does not lead in it yet";
 	if (e->slot <= p->chosen)
 		return NULL;
 	/* What was chosen in an earlier ballot was reported to us by the promises. */
-	if (p->role == PAXOS_LEADER && e->slot >= p->next_slot && e->ballot <= p->ballot)
+	if (p->seam.role == CONSENSUS_LEADER && e->slot >= p->next_slot && e->ballot <= p->ballot)
 		return "entries.slot: chosen, but not proposed by this leader";
 	/* Whatever was accepted in this or a later ballot is the chosen value. */
 	const struct ring_slot *present = ring_get(&p->ring, e->slot);
@@ -234,11 +234,11 @@ static OF_ITS_OWN const char *judge_chosen(const struct paxos *p, const struct w
 {
 	if (m->ballot != 0)
 		return "ballot: the entries have their own";
-	if ((m->flags & ~(uint32_t)PAXOS_SNAPSHOT) != 0)
+	if ((m->flags & ~(uint32_t)PEER_SNAPSHOT) != 0)
 		return "flags";
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
-	if ((m->flags & PAXOS_SNAPSHOT) != 0)
+	if ((m->flags & PEER_SNAPSHOT) != 0)
 		return m->slot > m->chosen ? "slot: a snapshot of what is not chosen" : NULL;
 	if (m->nentries > OPEN_SLOTS_MAX)
 		return "entries: too many";

@@ -52,13 +52,6 @@
 
 #include "paxos/multipaxos.h"
 
-/*
- * An entry every 10 µs for ninety years; so slots, and sums of them, never come near the end of
- * their type.
- */
-#define SLOT_MAX (UINT64_C(1) << 48)
-/* Heartbeat rounds, and stamps. */
-#define PAXOS_SEQUENCE_MAX (UINT64_C(1) << 48)
 /* No replica asks for a longer lease, whatever its settings: an hour. */
 #define LEASE_POSSIBLE_US (UINT64_C(3600) * 1000000)
 /*
@@ -67,12 +60,5 @@
  * long as a disk stands still.
  */
 #define PROMISE_SPAN_MAX (UINT64_C(1) << 20)
-
-/*
- * NULL, or which field is wrong and why: "ballot: it is not the sender's". A message of a member to
- * us, of our group, with a method of METHOD_PRE_VOTE … METHOD_TAKE_OVER.
- */
-const char *paxos_judge(const struct paxos *p, enum method method,
-			const struct wire_paxos *message);
 
 #endif

@@ -4,8 +4,8 @@
 
 void leader_start(struct paxos *p, uint64_t now_us)
 {
-	ASSERT(p->role == PAXOS_CANDIDATE && p->ballot == p->promised);
-	p->role = PAXOS_LEADER;
+	ASSERT(p->seam.role == CONSENSUS_CANDIDATE && p->ballot == p->promised);
+	p->seam.role = CONSENSUS_LEADER;
 	p->leader = p->options.self;
 	p->learn_chosen = p->chosen;
 	p->learn_until_us = now_us + 2 * p->options.election_timeout_us;
@@ -45,7 +45,7 @@ void leader_heartbeat(struct paxos *p, uint64_t now_us)
 
 uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us)
 {
-	ASSERT(p->role == PAXOS_LEADER);
+	ASSERT(p->seam.role == CONSENSUS_LEADER);
 	leader_heartbeat(p, now_us);
 	return p->round;
 }
@@ -191,7 +191,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 
 bool paxos_can_propose(const struct paxos *p)
 {
-	return p->role == PAXOS_LEADER && p->transfer_to == 0 && p->wall == 0 &&
+	return p->seam.role == CONSENSUS_LEADER && p->transfer_to == 0 && p->wall == 0 &&
 	       p->next_slot - p->chosen <= OPEN_SLOTS_MAX && p->open_bytes < OPEN_BYTES_MAX &&
 	       p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
 }
@@ -284,7 +284,7 @@ static void count_accepted(struct paxos *p, uint32_t from, const struct wire_pax
 	uint64_t round = m->sequence < p->round ? m->sequence : p->round;
 	if (round > peer->round_acked)
 		peer->round_acked = round;
-	if ((m->flags & PAXOS_LEASED) != 0 && round > peer->lease_acked)
+	if ((m->flags & PEER_LEASED) != 0 && round > peer->lease_acked)
 		peer->lease_acked = round;
 	for (uint32_t i = 0; i < m->nranges; i++) {
 		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first
@@ -298,20 +298,20 @@ static void count_accepted(struct paxos *p, uint32_t from, const struct wire_pax
 
 void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if (p->role != PAXOS_LEADER || m->ballot != p->ballot)
+	if (p->seam.role != CONSENSUS_LEADER || m->ballot != p->ballot)
 		return;
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
 	peer->answered = true;
 	if (m->sequence > peer->round_heard)
 		peer->round_heard = m->sequence < p->round ? m->sequence : p->round;
-	peer->unfit = (m->flags & PAXOS_UNFIT) != 0;
-	peer->full = (m->flags & PAXOS_FULL) != 0;
+	peer->unfit = (m->flags & PEER_UNFIT) != 0;
+	peer->full = (m->flags & PEER_FULL) != 0;
 	/*
 	 * Where no lives are bound, for good in this ballot: a message of its earlier life may come
 	 * late. Otherwise that is told apart, and who has just been bound may not know it yet.
 	 */
-	peer->learner = (peer->learner && p->members.slot == 0) || (m->flags & PAXOS_LEARNER) != 0;
+	peer->learner = (peer->learner && p->members.slot == 0) || (m->flags & PEER_LEARNER) != 0;
 	if (!peer->learner)
 		count_accepted(p, from, m);
 	if (m->stamp != 0)
@@ -325,7 +325,7 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 
 uint64_t paxos_read_slot(const struct paxos *p)
 {
-	ASSERT(p->role == PAXOS_LEADER);
+	ASSERT(p->seam.role == CONSENSUS_LEADER);
 	/*
 	 * Everything acknowledged by earlier leaders is at or below the barrier, everything by us
 	 * is chosen.
@@ -340,7 +340,7 @@ uint32_t paxos_quorum_others(const struct paxos *p)
 
 bool paxos_read(struct paxos *p, uint64_t id)
 {
-	if (p->role != PAXOS_LEADER)
+	if (p->seam.role != CONSENSUS_LEADER)
 		return false;
 	struct pending_read *read = vector_add(&p->waiting, sizeof *read);
 	read->id = id;
@@ -413,7 +413,7 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 		confirmed = confirmed_round(p, false);
 	}
 	while (p->waiting_head < p->waiting.count && items[p->waiting_head].round <= confirmed) {
-		struct paxos_read_confirmed *read = vector_add(&p->reads, sizeof *read);
+		struct consensus_read_confirmed *read = vector_add(&p->reads, sizeof *read);
 		read->id = items[p->waiting_head].id;
 		read->slot = items[p->waiting_head].slot;
 		p->waiting_head++;
@@ -474,7 +474,7 @@ static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
-	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
+	if (p->seam.role != CONSENSUS_LEADER || p->transfer_to != 0)
 		return false;
 	struct paxos_peer *best = NULL;
 	for (uint32_t i = 0; i < p->npeers; i++) {
@@ -492,7 +492,7 @@ bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 
 bool paxos_relieve(struct paxos *p, uint64_t now_us)
 {
-	if (p->role != PAXOS_LEADER || p->transfer_to != 0)
+	if (p->seam.role != CONSENSUS_LEADER || p->transfer_to != 0)
 		return false;
 	struct paxos_peer *best = NULL;
 	synod_set fit = 0;
@@ -523,7 +523,7 @@ bool paxos_relieve(struct paxos *p, uint64_t now_us)
 
 bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 {
-	if (p->role != PAXOS_LEADER)
+	if (p->seam.role != CONSENSUS_LEADER)
 		return false;
 	synod_set fit = p->willing ? member_bit(p->self) : 0;
 	bool some = !p->willing;

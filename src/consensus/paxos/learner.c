@@ -16,7 +16,7 @@ void advance_chosen(struct paxos *p)
 		 * Behind a wall there may be more that is known to be chosen, which this ballot has
 		 * not proposed.
 		 */
-		if (p->role == PAXOS_LEADER && p->chosen + 1 >= p->own_first &&
+		if (p->seam.role == CONSENSUS_LEADER && p->chosen + 1 >= p->own_first &&
 		    p->chosen + 1 < p->next_slot) {
 			ASSERT(ring_value_bytes(s) <= p->open_bytes);
 			p->open_bytes -= ring_value_bytes(s);
@@ -27,7 +27,7 @@ void advance_chosen(struct paxos *p)
 		if (!members_chosen(p, p->chosen, s))
 			continue;
 		/* Before anything of a later slot is. */
-		persist(p, PAXOS_PERSIST_CHOSEN)->slot = p->chosen;
+		persist(p, CONSENSUS_PERSIST_CHOSEN)->slot = p->chosen;
 		p->chosen_hint = p->chosen;
 	}
 }
@@ -113,7 +113,7 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 		p->promised = e->ballot;
 		if (ballot_round(e->ballot) > p->round_seen)
 			p->round_seen = ballot_round(e->ballot);
-		if (p->role != PAXOS_FOLLOWER)
+		if (p->seam.role != CONSENSUS_FOLLOWER)
 			become_follower(p, now_us, 0);
 		/*
 		 * Whoever leads in that ballot, we have not heard from it yet: the heartbeat round
@@ -127,7 +127,7 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 
 void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
-	if ((m->flags & PAXOS_SNAPSHOT) != 0) {
+	if ((m->flags & PEER_SNAPSHOT) != 0) {
 		/* Otherwise the next question waits for its timer, which asks somebody else. */
 		if (m->slot > p->chosen && now_us >= p->peers[from].silent_until_us) {
 			p->fetch_retry_us = 0;

@@ -46,7 +46,7 @@ bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_pax
 	/*
 	 * A leader has given up its lease, and those of earlier ballots ended when it was elected.
 	 */
-	bool given_up = (m->flags & PAXOS_LEASE_OVER) != 0 && p->lease_ballot <= m->sequence;
+	bool given_up = (m->flags & PEER_LEASE_OVER) != 0 && p->lease_ballot <= m->sequence;
 	return lease_granted(p, now_us) && !given_up;
 }
 
@@ -67,7 +67,7 @@ void lease_round_begins(struct paxos *p, uint64_t now_us)
 
 bool paxos_lease_holds(const struct paxos *p)
 {
-	if (p->role != PAXOS_LEADER || p->options.lease_us == 0 || p->lease_given_up)
+	if (p->seam.role != CONSENSUS_LEADER || p->options.lease_us == 0 || p->lease_given_up)
 		return false;
 	uint64_t round = confirmed_round(p, true);
 	if (round == 0 || p->round - round >= LEASE_ROUNDS)

@@ -1,7 +1,7 @@
 /* Whose words count. The rules stand in members.h. */
 #include "paxos/internal.h"
 
-static const struct paxos_binding *binding_of(const struct paxos *p, uint32_t replica)
+static const struct consensus_binding *binding_of(const struct paxos *p, uint32_t replica)
 {
 	for (uint32_t i = 0; i < p->members.count; i++)
 		if (p->members.list[i].replica == replica)
@@ -14,7 +14,7 @@ static bool counts(const struct paxos *p, uint32_t replica, uint64_t life)
 {
 	if (p->members.slot == 0)
 		return true;
-	const struct paxos_binding *binding = binding_of(p, replica);
+	const struct consensus_binding *binding = binding_of(p, replica);
 	return binding != NULL && binding->role == MEMBER_VOTER && binding->life == life;
 }
 
@@ -31,7 +31,7 @@ void members_set_learner(struct paxos *p)
 
 uint32_t members_own_binding(const struct paxos *p)
 {
-	const struct paxos_binding *own = binding_of(p, p->options.self);
+	const struct consensus_binding *own = binding_of(p, p->options.self);
 	return own == NULL ? 0 : own->binding;
 }
 
@@ -99,7 +99,7 @@ static void seat_members(struct paxos *p)
 	}
 	p->former = before & ~p->listed & ~member_bit(p->self);
 	for (uint32_t i = 0; i < p->members.count; i++) {
-		const struct paxos_binding *b = &p->members.list[i];
+		const struct consensus_binding *b = &p->members.list[i];
 		uint32_t index = peer_index(p, b->replica);
 		if (index == UINT32_MAX)
 			index = seat(p, b->replica);
@@ -123,7 +123,7 @@ uint32_t paxos_stranger(struct paxos *p, uint32_t replica)
 	return index != UINT32_MAX ? index : seat(p, replica);
 }
 
-void members_adopt(struct paxos *p, const struct paxos_members *members)
+void members_adopt(struct paxos *p, const struct consensus_members *members)
 {
 	if (members == NULL || (members->slot <= p->members.slot && !p->members_unknown))
 		return;
@@ -137,11 +137,13 @@ void members_adopt(struct paxos *p, const struct paxos_members *members)
 		seat_members(p);
 	members_set_learner(p);
 	/* What others have granted or promised us was for who counted then. */
-	if (p->voters != before && (p->role == PAXOS_PRE_CANDIDATE || p->role == PAXOS_CANDIDATE))
+	if (p->voters != before &&
+	    (p->seam.role == CONSENSUS_PRE_CANDIDATE || p->seam.role == CONSENSUS_CANDIDATE))
 		p->votes = 0;
 }
 
-static bool changed_by(const struct paxos *p, const struct bytes *value, struct paxos_members *out)
+static bool changed_by(const struct paxos *p, const struct bytes *value,
+		       struct consensus_members *out)
 {
 	return p->options.members_of != NULL && p->options.members_of(bytes_slice(value), out) &&
 	       out->base == p->members.slot && out->generation >= p->members.generation;
@@ -149,13 +151,13 @@ static bool changed_by(const struct paxos *p, const struct bytes *value, struct 
 
 bool members_changed_by(const struct paxos *p, const struct bytes *value)
 {
-	struct paxos_members members;
+	struct consensus_members members;
 	return changed_by(p, value, &members);
 }
 
 bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value)
 {
-	struct paxos_members members;
+	struct consensus_members members;
 	if (!changed_by(p, value, &members))
 		return false;
 	members.slot = slot;
@@ -169,7 +171,7 @@ bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *val
  * The snapshot at `slot` says what they were there; the entries behind it, which are not delivered
  * yet, what has become of them.
  */
-void members_learn_from(struct paxos *p, uint64_t slot, const struct paxos_members *members)
+void members_learn_from(struct paxos *p, uint64_t slot, const struct consensus_members *members)
 {
 	members_adopt(p, members);
 	for (uint64_t s = slot + 1; s <= p->chosen; s++) {
@@ -216,7 +218,7 @@ bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wi
 		return admit_stranger(p, from, method, m);
 	switch (method) {
 	case METHOD_ACCEPTED:
-		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
+		m->flags = (m->flags | PEER_LEARNER) & ~(uint32_t)PEER_LEASED;
 		return true;
 	case METHOD_FETCH:
 	case METHOD_CHOSEN: return true;
@@ -233,7 +235,7 @@ bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wi
 	}
 }
 
-const struct paxos_members *paxos_members(const struct paxos *p)
+const struct consensus_members *paxos_members(const struct paxos *p)
 {
 	return &p->members;
 }

@@ -12,7 +12,7 @@
  *
  * RULES (the first three: without any of them a chosen value can be lost, as the model in
  * tests/model shows)
- *   M1 no gaps      Slot t is accepted in ballot b only if it is b's first (PAXOS_FIRST), or t - 1
+ *   M1 no gaps      Slot t is accepted in ballot b only if it is b's first (PEER_FIRST), or t - 1
  *                   is chosen here, or t - 1 is accepted in b: or an entry of members that only its
  *                   leader holds could be chosen later, under a value that the members before have
  *                   chosen behind it.
@@ -29,7 +29,7 @@
  *                   the entry before.
  *   M5 by the log   The members that count are those of the chosen prefix that this replica knows,
  *                   applied or not. They stand in snapshots, and in the log's records of them.
- *   M6 ballots      A life's ballots bear the number of its binding (paxos/ballot.h): it never uses
+ *   M6 ballots      A life's ballots bear the number of its binding (core/ballot.h): it never uses
  *                   one of an earlier life.
  *   M7 birth        While nothing is known to have been accepted, a candidate needs the promises of
  *                   all members: two that have lost their disks must not take each other for a new
@@ -37,7 +37,7 @@
  *   M8 removed      Who has been removed keeps what it has, and hands it out, until a slot behind
  *                   the list's is chosen: then a quorum of those who count holds every slot <= s
  *                   (M2), and it may go. Whoever knows that answers its questions with REJECT and
- *                   PAXOS_REMOVED. That is true for ever, for numbers are not given again.
+ *                   PEER_REMOVED. That is true for ever, for numbers are not given again.
  *
  * WITHOUT A VOTE. A replica whose own life is not bound, or is a learner's, is a learner
  * (multipaxos.h, LEARNERS), and so are others' unbound lives and learners to it: what they know to
@@ -61,28 +61,6 @@
 #ifndef SYNOD_PAXOS_MEMBERS_H
 #define SYNOD_PAXOS_MEMBERS_H
 
-#include <stdint.h>
-
-#include "base/limits.h"
-
-enum member_role { MEMBER_VOTER = 1, MEMBER_LEARNER = 2 };
-
-struct paxos_binding {
-	uint32_t replica;
-	/* how often another life was bound to this number before; at most BALLOT_BINDING_MAX */
-	uint32_t binding;
-	uint64_t life; /* of a voter never 0; of a learner 0: it has not been met yet */
-	enum member_role role;
-};
-
-struct paxos_members {
-	uint64_t slot; /* of the entry; 0: none yet */
-	uint64_t base;
-	uint32_t generation; /* how often the group has been forced (rsm/force.h) */
-	/* every number below it has been given to a member, which has it for ever */
-	uint32_t next_number;
-	uint32_t count; /* the group's members, ascending by number; 0 with slot 0 */
-	struct paxos_binding list[MEMBERS_MAX];
-};
+#include "core/members.h"
 
 #endif

@@ -3,7 +3,7 @@
 
 static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method method)
 {
-	struct paxos_send *send = vector_add(&p->sends, sizeof *send);
+	struct consensus_send *send = vector_add(&p->sends, sizeof *send);
 	send->to = p->peers[to].replica;
 	send->method = method;
 	send->message.group = p->options.group;
@@ -56,11 +56,11 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	m->members = p->members.slot;
 	/* Whoever has just been promised something gets the time to make use of it. */
 	p->promise_sent_us = now_us;
-	if (p->role == PAXOS_FOLLOWER)
+	if (p->seam.role == CONSENSUS_FOLLOWER)
 		draw_election_timeout(p, now_us);
 	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;
 	if (add_entries(p, m, first, p->ring.last, false) <= p->ring.last)
-		m->flags = PAXOS_MORE;
+		m->flags = PEER_MORE;
 	impaired_report(p, m);
 	for (uint32_t i = 0; i < m->nentries; i++)
 		ASSERT(m->entries[i].ballot <= p->promised);
@@ -103,7 +103,7 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 		struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
 		m->ballot = p->ballot;
 		if (peer->next == p->own_first)
-			m->flags = PAXOS_FIRST;
+			m->flags = PEER_FIRST;
 		peer->next = add_entries(p, m, peer->next, p->next_slot - 1, true);
 		ASSERT(m->nentries > 0);
 		for (uint32_t i = 0; i < m->nentries; i++) {
@@ -134,13 +134,13 @@ static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 	m->sequence = peer->accepted_round;
 	m->stamp = vouch_stamp(p, now_us);
 	if (peer->lease_round != 0 && peer->lease_round == peer->accepted_round)
-		m->flags = PAXOS_LEASED;
+		m->flags = PEER_LEASED;
 	if (!p->electable || !p->willing || p->impaired.count > 0)
-		m->flags |= PAXOS_UNFIT;
+		m->flags |= PEER_UNFIT;
 	if (!p->willing)
-		m->flags |= PAXOS_FULL;
+		m->flags |= PEER_FULL;
 	if (p->learner)
-		m->flags |= PAXOS_LEARNER;
+		m->flags |= PEER_LEARNER;
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
 	m->slot = p->chosen;
 	bool open = false;
@@ -171,7 +171,7 @@ static void send_chosen(struct paxos *p, uint32_t to)
 	peer->due_chosen = false;
 	uint64_t first = peer->chosen_from;
 	if (first <= p->chosen && first < p->ring.first) {
-		struct paxos_old_fetch *old = vector_add(&p->old, sizeof *old);
+		struct consensus_old_fetch *old = vector_add(&p->old, sizeof *old);
 		old->to = peer->replica;
 		old->first = first;
 		old->last = p->ring.first - 1;
@@ -197,7 +197,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->ballot = p->promised;
 		m->members = p->members.slot;
 		m->sequence = peer->pre_vote_ballot;
-		m->flags = peer->pre_vote_granted ? PAXOS_GRANTED : 0;
+		m->flags = peer->pre_vote_granted ? PEER_GRANTED : 0;
 	}
 	if (peer->due_prepare) {
 		peer->due_prepare = false;
@@ -206,7 +206,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->members = p->prepare_members;
 		m->slot = peer->promise_next;
 		if (p->lease_over != 0) {
-			m->flags = PAXOS_LEASE_OVER;
+			m->flags = PEER_LEASE_OVER;
 			m->sequence = p->lease_over;
 		}
 	}
@@ -219,9 +219,9 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->members = p->members.slot;
 		if (!is_listed(p, to) && members_has_removed(p, peer->replica) &&
 		    members_in_force(p))
-			m->flags = PAXOS_REMOVED;
+			m->flags = PEER_REMOVED;
 	}
-	if (p->role == PAXOS_LEADER)
+	if (p->seam.role == CONSENSUS_LEADER)
 		send_accepts(p, to, now_us);
 	if (peer->due_accepted)
 		send_accepted(p, to, now_us);
@@ -243,12 +243,12 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	}
 }
 
-const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
+const struct consensus_output *paxos_output(struct paxos *p, uint64_t now_us)
 {
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
 	bool behind = is_behind_wall(p), anew = behind && leader_wall_is_chosen(p);
-	if (p->role == PAXOS_LEADER && !behind) {
+	if (p->seam.role == CONSENSUS_LEADER && !behind) {
 		leader_hand_over(p);
 		leader_confirm_reads(p, now_us);
 	}
@@ -263,7 +263,7 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	 * What is chosen rides along with other records, or is written alone when things are quiet.
 	 */
 	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
-		struct paxos_persist *hint = persist(p, PAXOS_PERSIST_CHOSEN);
+		struct consensus_persist *hint = persist(p, CONSENSUS_PERSIST_CHOSEN);
 		hint->slot = p->chosen_hint = p->chosen;
 		/* Should what is before it be damaged, it says what that cannot hold. */
 		if (p->impaired.count == 0 && !p->learner) {
@@ -276,7 +276,7 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	struct vector collected = p->persists;
 	p->persists = p->persists_out;
 	p->persists_out = collected;
-	p->output = (struct paxos_output){
+	p->output = (struct consensus_output){
 		.npersists = p->persists_out.count,
 		.persists = p->persists_out.items,
 		.nsends = p->sends.count,
@@ -293,13 +293,14 @@ const struct paxos_output *paxos_output(struct paxos *p, uint64_t now_us)
 	return &p->output;
 }
 
-bool paxos_next_chosen(struct paxos *p, struct paxos_chosen *out)
+bool paxos_next_chosen(struct paxos *p, struct consensus_chosen *out)
 {
 	if (p->delivered >= p->chosen)
 		return false;
 	const struct ring_slot *s = ring_get(&p->ring, p->delivered + 1);
 	ASSERT(s != NULL);
 	p->delivered++;
-	*out = (struct paxos_chosen){.slot = p->delivered, .ballot = s->ballot, .value = s->value};
+	*out = (struct consensus_chosen){
+		.slot = p->delivered, .ballot = s->ballot, .value = s->value};
 	return true;
 }

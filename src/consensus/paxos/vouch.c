@@ -16,7 +16,7 @@ void vouch_init(struct paxos *p)
 {
 	uint64_t life = p->options.process;
 	life = (life ^ life >> 31) * 0x9e3779b97f4a7c15ull;
-	p->stamp = life % (PAXOS_SEQUENCE_MAX / 2);
+	p->stamp = life % (CONSENSUS_SEQUENCE_MAX / 2);
 }
 
 /* ---- the follower ---- */
@@ -109,7 +109,7 @@ void vouch_deposed(struct paxos *p)
 bool paxos_fresh(const struct paxos *p, uint64_t *since_us)
 {
 	*since_us = p->fresh.since_us;
-	if (p->role == PAXOS_LEADER) {
+	if (p->seam.role == CONSENSUS_LEADER) {
 		struct freshness fresh = led(p);
 		if (fresh.slot <= p->applied && fresh.since_us > *since_us)
 			*since_us = fresh.since_us;

@@ -1,7 +1,7 @@
 /* The rule of the header. */
 #include "call/confirm.h"
 
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 
 /*
  * Reads that do not try after the first failure, and after the leader has said that it would rather

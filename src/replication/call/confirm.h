@@ -24,7 +24,7 @@
  *   - Written in b: by this leader, the first to learn that it is chosen; it answers from a state
  *     with everything that it knew to be chosen.
  *   - Written in a ballot below b: the leader found it when it was elected, at or below its barrier
- *     (paxos_read_slot()).
+ *     (consensus_read_slot()).
  * So the leader's state contains the write. That the caller asks a quorum itself is the idea of
  * Charapko, Ailijiang and Demirbas 2019, "Linearizable Quorum Reads in Paxos" (HotStorage '19),
  * where it asks followers alone and waits until what they have accepted is chosen.

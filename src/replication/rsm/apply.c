@@ -20,7 +20,7 @@ static struct batch *take_proposed(struct rsm *rsm, uint64_t slot)
 	return batch;
 }
 
-static bool same_value(const struct batch *batch, const struct paxos_chosen *chosen)
+static bool same_value(const struct batch *batch, const struct consensus_chosen *chosen)
 {
 	return batch->value == chosen->value ||
 	       (chosen->value != NULL &&
@@ -136,7 +136,7 @@ static void expect_commands(struct rsm *rsm, struct entry_reader reader)
 		rsm->app->ops->expect_commands(rsm->app, bodies, count);
 }
 
-static uint32_t apply_entry(struct rsm *rsm, const struct paxos_chosen *chosen)
+static uint32_t apply_entry(struct rsm *rsm, const struct consensus_chosen *chosen)
 {
 	struct batch *batch = take_proposed(rsm, chosen->slot);
 	bool ours = batch != NULL && same_value(batch, chosen);
@@ -190,23 +190,23 @@ void apply_chosen(struct rsm *rsm)
 {
 	if (rsm->state_lost || rsm->restoring)
 		return;
-	struct paxos_chosen chosen;
+	struct consensus_chosen chosen;
 	struct turn_work *turn = &rsm->turn;
 	uint64_t before = rsm->applied;
 	while (turn->applied < rsm->settings.turn_bytes &&
 	       turn->commands < APPLY_COMMANDS_PER_TURN && !rsm->state_lost &&
-	       paxos_next_chosen(rsm->paxos, &chosen)) {
+	       consensus_next_chosen(rsm->core, &chosen)) {
 		ASSERT(chosen.slot == rsm->applied + 1);
 		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
 		turn->commands += apply_entry(rsm, &chosen);
 	}
-	if (rsm->applied < paxos_chosen_slot(rsm->paxos))
+	if (rsm->applied < consensus_chosen_slot(rsm->core))
 		rsm_go_on(rsm, 0);
 	if (rsm->applied == before)
 		return;
 	if (rsm_traces(rsm))
 		traced_applied(rsm);
-	paxos_applied(rsm->paxos, rsm->applied);
+	consensus_applied(rsm->core, rsm->applied);
 	if (rsm->options.applied != NULL && !rsm->state_lost)
 		rsm->options.applied(rsm->options.context);
 }

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 #define TELL_US UINT64_C(5000000)
@@ -109,7 +109,7 @@ void damage_note_promise(struct rsm *rsm)
 static void tell(struct rsm *rsm)
 {
 	uint32_t count;
-	const struct wire_range *ranges = paxos_impaired_ranges(rsm->paxos, &count);
+	const struct wire_range *ranges = consensus_impaired_ranges(rsm->core, &count);
 	char last[24] = "any";
 	if (count > 0 && ranges[count - 1].last != SLOT_MAX)
 		snprintf(last, sizeof last, "%" PRIu64, ranges[count - 1].last);
@@ -132,22 +132,22 @@ static void tell(struct rsm *rsm)
 void damage_settle(struct rsm *rsm)
 {
 	struct damage *d = &rsm->damage;
-	uint64_t base = paxos_chosen_slot(rsm->paxos);
+	uint64_t base = consensus_chosen_slot(rsm->core);
 	uint64_t held = rsm->index.count == 0 ? base : rsm->index.first + rsm->index.count - 1;
 	if (held < base)
 		held = base;
 	for (uint64_t slot = base + 1; d->count > 0 && slot <= held; slot++)
 		if (damage_covers(rsm, slot))
-			paxos_restore_impaired(rsm->paxos, slot, slot);
+			consensus_restore_impaired(rsm->core, slot, slot);
 	/* Those without any record. */
 	for (uint32_t i = 0; i < d->count; i++) {
 		uint64_t first = d->holes[i].after > held ? d->holes[i].after + 1 : held + 1;
 		if (first <= d->holes[i].last)
-			paxos_restore_impaired(rsm->paxos, first, d->holes[i].last);
+			consensus_restore_impaired(rsm->core, first, d->holes[i].last);
 	}
 	if (d->count > 0 && rsm->recovered.chosen > held)
-		paxos_restore_impaired(rsm->paxos, held + 1, rsm->recovered.chosen);
-	paxos_restore_impaired_below(rsm->paxos, d->ballots_below);
+		consensus_restore_impaired(rsm->core, held + 1, rsm->recovered.chosen);
+	consensus_restore_impaired_below(rsm->core, d->ballots_below);
 	tell(rsm);
 }
 
@@ -155,11 +155,11 @@ void damage_settle_known(struct rsm *rsm)
 {
 	const struct recovered *r = &rsm->recovered;
 	if (rsm->damage.count > 0)
-		paxos_restore_known(rsm->paxos, r->foreign + 1, r->chosen);
+		consensus_restore_known(rsm->core, r->foreign + 1, r->chosen);
 	if (!promise_is_lost(&rsm->damage))
 		return;
 	rsm->lost = true;
-	paxos_forget_promise(rsm->paxos, rsm->damage.renewed ? rsm->node->env->life : 0);
+	consensus_forget_promise(rsm->core, rsm->damage.renewed ? rsm->node->env->life : 0);
 	rsm->damage.first = 0;
 	scrub_heal_segment(rsm, rsm->damage.last_segment);
 }
@@ -168,7 +168,7 @@ void damage_settle_known(struct rsm *rsm)
 static void tell_undecided(struct rsm *rsm)
 {
 	uint32_t impaired, silent;
-	uint64_t slot = paxos_undecided(rsm->paxos, &impaired, &silent),
+	uint64_t slot = consensus_undecided(rsm->core, &impaired, &silent),
 		 now_us = node_now_us(rsm->node);
 	if (slot == 0 || now_us < rsm->damage.told_us)
 		return;
@@ -196,10 +196,10 @@ void damage_watch(struct rsm *rsm)
 {
 	struct damage *d = &rsm->damage;
 	tell_undecided(rsm);
-	if (d->first == 0 || paxos_impaired(rsm->paxos) > 0)
+	if (d->first == 0 || consensus_impaired(rsm->core) > 0)
 		return;
 	log_event(rsm->log, LOG_INFO, "slots_repaired", "chosen=%" PRIu64,
-		  paxos_chosen_slot(rsm->paxos));
+		  consensus_chosen_slot(rsm->core));
 	d->first = 0;
 	/* A snapshot makes the damaged files superfluous. */
 	scrub_heal_segment(rsm, d->last_segment);
@@ -208,9 +208,9 @@ void damage_watch(struct rsm *rsm)
 uint64_t damage_slots(const struct rsm *rsm)
 {
 	uint32_t count;
-	const struct wire_range *ranges = paxos_impaired_ranges(rsm->paxos, &count);
-	uint64_t slots = 0, last = paxos_last_slot(rsm->paxos),
-		 known = paxos_known_chosen(rsm->paxos);
+	const struct wire_range *ranges = consensus_impaired_ranges(rsm->core, &count);
+	uint64_t slots = 0, last = consensus_last_slot(rsm->core),
+		 known = consensus_known_chosen(rsm->core);
 	if (known > last)
 		last = known;
 	for (uint32_t i = 0; i < count; i++) {

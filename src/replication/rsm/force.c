@@ -28,7 +28,7 @@ static void supersede(struct rsm *rsm, uint32_t generation, const char *told_by)
 		  rsm->options.group, rsm->options.replica, rsm->generation, generation, told_by);
 	stale_keep_out(rsm);
 	if (rsm->started)
-		paxos_resign(rsm->paxos, node_now_us(rsm->node));
+		consensus_resign(rsm->core, node_now_us(rsm->node));
 }
 
 /* The sender is told once a heartbeat: whoever it is, it goes on until it has heard. */
@@ -42,9 +42,9 @@ static void tell_other(struct rsm *rsm, const struct wire_paxos *m)
 	/*
 	 * To a process of this generation, if one is there by now, it says nothing that is not so.
 	 */
-	struct wire_paxos reject = {.ballot = paxos_ballot(rsm->paxos),
+	struct wire_paxos reject = {.ballot = consensus_epoch(rsm->core),
 				    .members = rsm->members.slot,
-				    .chosen = paxos_chosen_slot(rsm->paxos)};
+				    .chosen = consensus_chosen_slot(rsm->core)};
 	peers_send(rsm, m->from, METHOD_REJECT, &reject);
 }
 
@@ -86,12 +86,12 @@ static bool is_bound(const struct rsm *rsm)
 {
 	const struct group_member *own = members_find(&rsm->members, rsm->options.replica);
 	return own != NULL && own->role == MEMBER_VOTER && own->life == rsm->node->env->life &&
-	       paxos_votes(rsm->paxos);
+	       consensus_votes(rsm->core);
 }
 
 bool rsm_awaits_generation(const struct rsm *rsm)
 {
-	return rsm->started && rsm->stale.on && paxos_is_held(rsm->paxos) &&
+	return rsm->started && rsm->stale.on && consensus_is_held(rsm->core) &&
 	       !force_keeps_out(rsm) && !force_is_named(rsm);
 }
 
@@ -110,7 +110,7 @@ void rsm_generation_named(struct rsm *rsm, uint32_t generation, uint64_t life, b
 		f->goes_on = true;
 		f->generation = generation;
 		stale_keep_out(rsm);
-		paxos_resign(rsm->paxos, node_now_us(rsm->node));
+		consensus_resign(rsm->core, node_now_us(rsm->node));
 		return;
 	}
 	if (generation > rsm->generation) {
@@ -169,7 +169,7 @@ static bool is_sound(struct rsm *rsm, struct buffer *why, int *status)
 	if (rsm->stale.found)
 		return refuse(why, status, "this directory is an older copy of itself");
 	if (rsm->state_lost || rsm->restoring || rsm->damage.first != 0 ||
-	    paxos_impaired(rsm->paxos) != 0 || rsm->scrub.damaged_segment != 0 ||
+	    consensus_impaired(rsm->core) != 0 || rsm->scrub.damaged_segment != 0 ||
 	    rsm->snapshot_renew)
 		return refuse(why, status,
 			      "the log or the snapshot of this replica is damaged, or its state is "
@@ -194,7 +194,7 @@ static bool is_lost(struct rsm *rsm, struct buffer *why, int *status)
 		buffer_format(&names, "%s%s", here == 0 ? "" : ", ", m->name);
 		here++;
 	}
-	bool lost = 2 * here <= voters && paxos_role(rsm->paxos) != PAXOS_LEADER;
+	bool lost = 2 * here <= voters && consensus_role(rsm->core) != CONSENSUS_LEADER;
 	if (!lost)
 		refuse(why, status,
 		       "%u of %u voters answer (%.*s): the group has its majority, and nothing is "
@@ -234,8 +234,8 @@ static void describe_lost(struct rsm *rsm, const struct group_member *m, uint64_
 
 static void describe(struct rsm *rsm, struct buffer *out)
 {
-	uint64_t chosen = paxos_chosen_slot(rsm->paxos), last = force_last_slot(rsm);
-	uint64_t end = paxos_last_slot(rsm->paxos), known = paxos_known_chosen(rsm->paxos);
+	uint64_t chosen = consensus_chosen_slot(rsm->core), last = force_last_slot(rsm);
+	uint64_t end = consensus_last_slot(rsm->core), known = consensus_known_chosen(rsm->core);
 	buffer_format(out,
 		      "kept: everything up to slot %" PRIu64 ", of which %" PRIu64
 		      " is known to be chosen\n",
@@ -279,7 +279,7 @@ static void answer_force(struct rsm *rsm, const struct requester *to, uint32_t n
 	struct wire_force_reply reply = {.generation = rsm->generation,
 					 .next = next,
 					 .slot = force_last_slot(rsm),
-					 .chosen = paxos_chosen_slot(rsm->paxos),
+					 .chosen = consensus_chosen_slot(rsm->core),
 					 .text = text};
 	wire_force_reply_encode(&reply, &body);
 	answer(rsm, to, 0, buffer_slice(&body));
@@ -300,7 +300,7 @@ static void record(struct rsm *rsm)
 		  "group=%" PRIu64 " generation=%" PRIu32 " kept=%" PRIu64, rsm->options.group,
 		  f->generation, force_last_slot(rsm));
 	stale_keep_out(rsm);
-	paxos_resign(rsm->paxos, node_now_us(rsm->node));
+	consensus_resign(rsm->core, node_now_us(rsm->node));
 	rsm->options.record_generation(rsm->options.context, f->generation);
 }
 

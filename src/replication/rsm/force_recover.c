@@ -9,7 +9,7 @@ void force_replayed(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct slic
 	if (value.len < 4 || load_u32(value.data) != ENTRY_FORMAT_MEMBERS ||
 	    !members_list_of_value(value, &list) || !list.begins)
 		return;
-	paxos_restore_cut(rsm->paxos, slot, ballot);
+	consensus_restore_cut(rsm->core, slot, ballot);
 }
 
 static int refuse(struct rsm *rsm, const char *why)
@@ -34,7 +34,7 @@ static const char *why_not(struct rsm *rsm)
 		return "its log is of an even earlier generation";
 	if (own == NULL || own->role != MEMBER_VOTER || own->life != rsm->node->env->life)
 		return "this directory has no vote";
-	if (rsm->state_lost || rsm->damage.first != 0 || paxos_impaired(rsm->paxos) != 0)
+	if (rsm->state_lost || rsm->damage.first != 0 || consensus_impaired(rsm->core) != 0)
 		return "its log or its snapshot is damaged";
 	return NULL;
 }
@@ -47,16 +47,16 @@ static bool begins(struct rsm *rsm, uint64_t slot)
 {
 	struct bytes *value;
 	struct group_members list;
-	return paxos_accepted(rsm->paxos, slot, &value) && value != NULL &&
+	return consensus_accepted(rsm->core, slot, &value) && value != NULL &&
 	       members_list_of_value(bytes_slice(value), &list) && list.begins &&
 	       list.generation == rsm->options.force;
 }
 
 uint64_t force_last_slot(const struct rsm *rsm)
 {
-	uint64_t slot = paxos_chosen_slot(rsm->paxos);
+	uint64_t slot = consensus_chosen_slot(rsm->core);
 	struct bytes *value;
-	while (paxos_accepted(rsm->paxos, slot + 1, &value))
+	while (consensus_accepted(rsm->core, slot + 1, &value))
 		slot++;
 	return slot;
 }
@@ -93,7 +93,7 @@ static void make_entry(struct rsm *rsm, uint64_t ballot, struct buffer *entry)
 static void begin(struct rsm *rsm, uint64_t slot)
 {
 	const struct group_member *own = members_find(&rsm->members, rsm->options.replica);
-	uint64_t ballot = ballot_make_bound(ballot_round(paxos_ballot(rsm->paxos)) + 1,
+	uint64_t ballot = ballot_make_bound(ballot_round(consensus_epoch(rsm->core)) + 1,
 					    own->binding, own->number);
 	struct buffer entry = {0};
 	make_entry(rsm, ballot, &entry);
@@ -101,14 +101,14 @@ static void begin(struct rsm *rsm, uint64_t slot)
 					 .slot = slot,
 					 .ballot = ballot,
 					 .payload = buffer_slice(&entry)});
-	paxos_restore_entry(rsm->paxos, slot, ballot, buffer_slice(&entry));
-	paxos_restore_cut(rsm->paxos, slot, ballot);
+	consensus_restore_entry(rsm->core, slot, ballot, buffer_slice(&entry));
+	consensus_restore_cut(rsm->core, slot, ballot);
 	buffer_free(&entry);
 }
 
 int force_recover(struct rsm *rsm)
 {
-	struct paxos *p = rsm->paxos;
+	struct consensus *p = rsm->core;
 	/*
 	 * Those of the directory's list, which may be ahead of the log of one who has been added.
 	 */
@@ -116,13 +116,13 @@ int force_recover(struct rsm *rsm)
 		rsm->generation = rsm->options.generation;
 	if (rsm->options.force == 0 || rsm->members.generation >= rsm->options.force)
 		return 0;
-	uint64_t slot = paxos_chosen_slot(p);
+	uint64_t slot = consensus_chosen_slot(p);
 	struct bytes *value;
-	while (paxos_accepted(p, slot + 1, &value) && !begins(rsm, slot + 1))
+	while (consensus_accepted(p, slot + 1, &value) && !begins(rsm, slot + 1))
 		slot++;
 	/* What the slots that are taken for chosen say of the members counts first. */
-	uint64_t known = paxos_chosen_slot(p);
-	paxos_restore_chosen(p, slot);
+	uint64_t known = consensus_chosen_slot(p);
+	consensus_restore_chosen(p, slot);
 	const char *why = why_not(rsm);
 	if (why != NULL)
 		return refuse(rsm, why);
@@ -130,8 +130,8 @@ int force_recover(struct rsm *rsm)
 		begin(rsm, slot + 1);
 	rsm->force.begun = append(rsm, &(struct wal_record){.type = WAL_PROMISE,
 							    .slot = slot + 1,
-							    .ballot = paxos_ballot(p)});
-	paxos_restore_chosen(p, slot + 1);
+							    .ballot = consensus_epoch(p)});
+	consensus_restore_chosen(p, slot + 1);
 	ASSERT(rsm->members.generation == rsm->options.force);
 	log_event(rsm->log, LOG_WARN, "generation_begun",
 		  "group=%" PRIu64 " generation=%" PRIu32 " slot=%" PRIu64 " chosen_before=%" PRIu64

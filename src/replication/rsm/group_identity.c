@@ -166,7 +166,7 @@ void identity_apply(struct rsm *rsm, struct slice body, uint64_t slot)
 void identity_propose(struct rsm *rsm)
 {
 	if (rsm->group.id != 0 || rsm->identity_proposed ||
-	    !(rsm->serving || paxos_last_slot(rsm->paxos) == 0))
+	    !(rsm->serving || consensus_last_slot(rsm->core) == 0))
 		return;
 	struct identity_members members;
 	struct buffer body = {0};

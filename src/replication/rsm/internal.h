@@ -31,7 +31,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/refusals.h"
-#include "paxos/multipaxos.h"
+#include "core/consensus.h"
 #include "rsm/damage.h"
 #include "rsm/entry.h"
 #include "rsm/force.h"
@@ -346,7 +346,7 @@ struct rsm {
 	char *texts[MEMBERS_MAX * 3]; /* copies of the configured members' strings */
 	/* those that the core goes by: of the chosen prefix, applied or not */
 	struct group_members members;
-	struct rsm_seat seats[PAXOS_PEERS_MAX];
+	struct rsm_seat seats[CONSENSUS_PEERS_MAX];
 	/*
 	 * where the list had the configured members when it was first seen; NULL: it has not been
 	 */
@@ -357,7 +357,7 @@ struct rsm {
 	struct buffer voter_lives; /* of the voters, u64 each; empty: none are bound */
 	uint32_t self;             /* our seat, and index into options.members */
 
-	struct paxos *paxos;
+	struct consensus *core;
 	struct wal *wal;
 	struct log_index index;
 	struct recovered recovered;
@@ -411,8 +411,8 @@ struct rsm {
 	 * which ballot, and since when; 0: none.
 	 */
 	uint64_t promotion_round, promotion_ballot, promotion_at_us;
-	struct buffer why;                            /* why members cannot be changed */
-	struct member_watch watches[PAXOS_PEERS_MAX]; /* by seat */
+	struct buffer why;                                /* why members cannot be changed */
+	struct member_watch watches[CONSENSUS_PEERS_MAX]; /* by seat */
 	/* lived time (rsm/entry.h), and when it was last looked at */
 	uint64_t lived_us, lived_at_us;
 	/* in which there is nothing more to tell the group; 0: in none */
@@ -455,15 +455,15 @@ struct rsm {
 	/* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
 	uint32_t damaged_from;
 	uint64_t damaged_slot;
-	struct list snapshot_reads;            /* struct snapshot_read under way */
-	struct list discards;                  /* files being closed and removed */
-	uint64_t snapshot_fetched_us;          /* a peer last asked for a piece */
-	uint64_t receive_after_us;             /* after a failure to get one: not before then */
-	struct old_fetch old[PAXOS_PEERS_MAX]; /* by seat */
+	struct list snapshot_reads;                /* struct snapshot_read under way */
+	struct list discards;                      /* files being closed and removed */
+	uint64_t snapshot_fetched_us;              /* a peer last asked for a piece */
+	uint64_t receive_after_us;                 /* after a failure to get one: not before then */
+	struct old_fetch old[CONSENSUS_PEERS_MAX]; /* by seat */
 
 	struct scrub scrub;
 	struct disk_watch disk_watch;
-	bool lacks_space; /* paxos_lacks_space() at the end of the last turn */
+	bool lacks_space; /* consensus_lacks_space() at the end of the last turn */
 	/* what the core has been told; that leadership is to be handed over for it */
 	bool disk_full, full_told;
 	struct state_hash hash;
@@ -515,8 +515,9 @@ static inline bool stale_admit(struct rsm *rsm, uint32_t seat, const struct mess
 				     memory->life != m->life,
 			     0))
 		return stale_admit_other(rsm, seat, message, m);
-	bool accepted = message->method == METHOD_ACCEPTED && m->nranges > 0;
-	if (!accepted && message->method != METHOD_PROMISE)
+	enum consensus_kind kind = consensus_kind(rsm->core, message->method);
+	bool accepted = kind == CONSENSUS_KIND_ACCEPTED && m->nranges > 0;
+	if (!accepted && kind != CONSENSUS_KIND_PROMISE)
 		return true;
 	memory->promised = m->ballot > memory->promised ? m->ballot : memory->promised;
 	if (accepted && m->ranges[m->nranges - 1].last > memory->last)
@@ -535,7 +536,7 @@ static inline void known_look(struct rsm *rsm)
 }
 /* Somebody without a seat speaks to us, along this link: it gets one. */
 uint32_t known_stranger(struct rsm *rsm, uint32_t replica, link_id from);
-/* For paxos_options.adopted. */
+/* For consensus_options.adopted. */
 void known_adopted(void *rsm, uint64_t slot, struct slice value);
 /* A snapshot has said these: if the core goes by them, so do we. */
 void known_restored(struct rsm *rsm, const struct group_members *members);
@@ -576,7 +577,7 @@ void requests_destroy(struct rsm *rsm);
 uint64_t rsm_entry_wall_us(const struct rsm *rsm);
 /*
  * Proposes an entry, encoded but for its end, that has one command, for which somebody may wait.
- * paxos_can_propose()
+ * consensus_can_propose()
  */
 uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t format,
 				const struct requester *requester);
@@ -635,7 +636,7 @@ void members_propose_list(struct rsm *rsm, const struct group_members *members,
 			  const struct requester *requester);
 /*
  * NULL, or why these voters could not carry the group at once: who of them is not there, or has not
- * caught up. Valid until the next call. `round` (0: none): of paxos_ask_all(), which they must have
+ * caught up. Valid until the next call. `round` (0: none): of consensus_ask_all(), which they must have
  * answered.
  */
 const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members,
@@ -669,7 +670,7 @@ void settle_lived(struct rsm *rsm);
 void settle_propose_now(struct rsm *rsm, uint64_t ballot);
 static inline void settle_propose(struct rsm *rsm)
 {
-	uint64_t ballot = paxos_ballot(rsm->paxos);
+	uint64_t ballot = consensus_epoch(rsm->core);
 	if (rsm->told_ballot != ballot)
 		settle_propose_now(rsm, ballot);
 }
@@ -706,7 +707,7 @@ void kept_reply_answer(struct rsm *rsm, const struct requester *to,
 /* peers.c */
 bool peers_message(struct rsm *rsm, link_id from, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
-void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want);
+void peers_old_fetch(struct rsm *rsm, const struct consensus_old_fetch *want);
 void peers_free(struct rsm *rsm);
 /* relieve.c: at the end of every turn. */
 void relieve_if_hung(struct rsm *rsm);
@@ -733,14 +734,15 @@ void rsm_set_electable(struct rsm *rsm);
 /* The batch has been given its slot. */
 void traced_proposed(struct rsm *rsm, const struct batch *batch);
 /* A message that bears a trace id. */
-void traced_received(struct rsm *rsm, const struct message *message, const struct wire_paxos *m);
+void traced_received(struct rsm *rsm, const struct message *message, enum consensus_kind kind,
+		     const struct wire_paxos *m);
 /* What the output says to write has been handed to the log. */
-void traced_written(struct rsm *rsm, const struct paxos_output *out, struct durable_mark *mark);
+void traced_written(struct rsm *rsm, const struct consensus_output *out, struct durable_mark *mark);
 void traced_synced(struct rsm *rsm, const struct durable_mark *mark);
 /* Fills in trace and detail of a message to member `peer`. */
 void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const struct wire_paxos *m,
 		    struct message *message, struct trace_detail *detail);
-void traced_applying(struct rsm *rsm, const struct paxos_chosen *chosen);
+void traced_applying(struct rsm *rsm, const struct consensus_chosen *chosen);
 void traced_applied(struct rsm *rsm);
 void traced_reading(struct rsm *rsm, uint64_t request);
 void traced_confirmed(struct rsm *rsm, uint64_t request, uint64_t slot);

@@ -1,9 +1,9 @@
-/* The rules stand in rsm/judge.h and paxos/judge.h. */
+/* The rules stand in rsm/judge.h, and in the core's. */
 #include "rsm/judge.h"
 
 #include <inttypes.h>
 
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 const char *judge_entry_value(struct slice value)
@@ -26,7 +26,7 @@ static __attribute__((noinline)) const char *judge_with_values(const struct rsm 
 							       uint16_t method,
 							       const struct wire_paxos *m)
 {
-	const char *why = paxos_judge(rsm->paxos, (enum method)method, m);
+	const char *why = consensus_judge(rsm->core, (enum method)method, m);
 	for (uint32_t i = 0; i < m->nentries && why == NULL; i++)
 		why = m->entries[i].value.len == 0 ? NULL : judge_entry_value(m->entries[i].value);
 	return why;
@@ -53,7 +53,7 @@ static const char *judge_snapshot_chunk(const struct wire_paxos *m)
 
 static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
 {
-	if (m->sequence == 0 || m->sequence > PAXOS_SEQUENCE_MAX)
+	if (m->sequence == 0 || m->sequence > CONSENSUS_SEQUENCE_MAX)
 		return "sequence: beyond every possible question";
 	if (method == METHOD_READ_INDEX)
 		return NULL;
@@ -88,7 +88,7 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 						       : judge_snapshot_chunk(m);
 	if (m->nentries > 0)
 		return judge_with_values(rsm, method, m);
-	return paxos_judge(rsm->paxos, (enum method)method, m);
+	return consensus_judge(rsm->core, (enum method)method, m);
 }
 
 void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *m, const char *why)

@@ -13,7 +13,7 @@
  *   SNAPSHOT_FETCH   slot, chosen ≤ SLOT_MAX; position ≤ SNAPSHOT_BYTES_MAX
  *   SNAPSHOT_CHUNK   slot: 1 … SLOT_MAX; data: 1 … SNAPSHOT_CHUNK_BYTES, within total ≤
  *                    SNAPSHOT_BYTES_MAX
- *   READ_INDEX       sequence: 1 … PAXOS_SEQUENCE_MAX
+ *   READ_INDEX       sequence: 1 … CONSENSUS_SEQUENCE_MAX
  *   READ_INDEX_REPLY the same; ballot: the sender's own; slot, chosen ≤ SLOT_MAX
  *   STATE_HASH       slot: 1 … SLOT_MAX; data: total hashes, 3 … HASH_PARTS_MAX; position: their
  *                    hash; flags: 0 or 1

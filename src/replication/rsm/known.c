@@ -1,5 +1,5 @@
 /*
- * Whom this replica speaks with: the seats of the core (paxos/multipaxos.h, SEATS), with what is
+ * Whom this replica speaks with: the seats of the core (core/consensus.h, SEATS), with what is
  * needed to reach who has them.
  *
  * Members are dialled. Of one that the configuration names the address is taken from there, for
@@ -70,18 +70,18 @@ static void settle(struct rsm *rsm, uint32_t i)
 void known_take(struct rsm *rsm)
 {
 	rsm->known_stale = false;
-	rsm->nseats = paxos_peers(rsm->paxos);
+	rsm->nseats = consensus_peers(rsm->core);
 	buffer_clear(&rsm->voter_lives);
 	for (uint32_t i = 0; i < rsm->nseats; i++) {
 		struct rsm_seat *seat = &rsm->seats[i];
-		uint32_t replica = paxos_peer_number(rsm->paxos, i);
+		uint32_t replica = consensus_peer_number(rsm->core, i);
 		if (seat->replica != replica) {
 			empty(seat);
 			rsm->watches[i] = (struct member_watch){0};
 			stale_seat_given(rsm, i);
 		}
 		seat->replica = replica;
-		seat->listed = replica != 0 && paxos_peer_is_listed(rsm->paxos, i);
+		seat->listed = replica != 0 && consensus_peer_is_listed(rsm->core, i);
 		if (seat->listed || i == rsm->self)
 			settle(rsm, i);
 	}
@@ -92,7 +92,7 @@ void known_take(struct rsm *rsm)
 
 uint32_t known_stranger(struct rsm *rsm, uint32_t replica, link_id from)
 {
-	uint32_t i = paxos_stranger(rsm->paxos, replica);
+	uint32_t i = consensus_stranger(rsm->core, replica);
 	if (i >= rsm->nseats || rsm->seats[i].replica != replica)
 		known_take(rsm);
 	/* Who was a member is still where it was. */
@@ -116,7 +116,7 @@ void known_adopted(void *context, uint64_t slot, struct slice value)
 void known_restored(struct rsm *rsm, const struct group_members *members)
 {
 	/* Or its log says of later ones. */
-	if (members->slot == 0 || paxos_members(rsm->paxos)->slot != members->slot)
+	if (members->slot == 0 || consensus_members(rsm->core)->slot != members->slot)
 		return;
 	rsm->members = *members;
 	rsm->known_stale = true;
@@ -145,7 +145,7 @@ bool known_alone(const struct rsm *rsm)
 
 void known_free(struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < PAXOS_PEERS_MAX; i++)
+	for (uint32_t i = 0; i < CONSENSUS_PEERS_MAX; i++)
 		empty(&rsm->seats[i]);
 	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
 		free(rsm->listed_first[i]);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "base/id.h"
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 /* ---- the list ---- */
@@ -33,19 +33,19 @@ uint32_t members_voters(const struct group_members *members)
 	return voters;
 }
 
-struct paxos_members members_core(const struct group_members *members)
+struct consensus_members members_core(const struct group_members *members)
 {
-	struct paxos_members core = {.slot = members->slot,
-				     .base = members->base,
-				     .generation = members->generation,
-				     .next_number = members->next_number,
-				     .count = members->count};
+	struct consensus_members core = {.slot = members->slot,
+					 .base = members->base,
+					 .generation = members->generation,
+					 .next_number = members->next_number,
+					 .count = members->count};
 	for (uint32_t i = 0; i < members->count; i++) {
 		const struct group_member *m = &members->list[i];
-		core.list[i] = (struct paxos_binding){.replica = m->number,
-						      .binding = m->binding,
-						      .life = m->life,
-						      .role = m->role};
+		core.list[i] = (struct consensus_binding){.replica = m->number,
+							  .binding = m->binding,
+							  .life = m->life,
+							  .role = m->role};
 	}
 	return core;
 }
@@ -183,7 +183,7 @@ bool members_list_of_value(struct slice value, struct group_members *out)
 	       command.kind == ENTRY_MEMBERS && members_decode_body(out, command.body) == 0;
 }
 
-bool members_of_value(struct slice value, struct paxos_members *out)
+bool members_of_value(struct slice value, struct consensus_members *out)
 {
 	struct group_members members;
 	if (!members_list_of_value(value, &members))
@@ -286,7 +286,7 @@ static void tell_removed(struct rsm *rsm)
 		  "group=%" PRIu64 " replica=%u slot=%" PRIu64
 		  " meaning=\"this replica is no member of its group any more, and nothing that it "
 		  "holds is needed: its data directory may be deleted\"",
-		  rsm->options.group, rsm->options.replica, paxos_chosen_slot(rsm->paxos));
+		  rsm->options.group, rsm->options.replica, consensus_chosen_slot(rsm->core));
 	if (rsm->options.removed != NULL)
 		rsm->options.removed(rsm->options.context);
 	if (rsm->node->env->ops->removed != NULL)
@@ -314,7 +314,7 @@ void members_await_birth(struct rsm *rsm)
 	struct buffer names = {0};
 	if (now_us < rsm->birth_told_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull ||
 	    now_us < rsm->started_us + MEMBERS_BIRTH_PATIENCE_MS * 1000ull ||
-	    !paxos_awaits_birth(rsm->paxos, &missing))
+	    !consensus_awaits_birth(rsm->core, &missing))
 		return;
 	rsm->birth_told_us = now_us;
 	for (uint32_t i = 0; i < rsm->nseats; i++)
@@ -332,7 +332,7 @@ void members_await_birth(struct rsm *rsm)
 
 /* ---- as the leader ---- */
 
-static uint64_t bound_life(const struct paxos_members *members, uint32_t replica)
+static uint64_t bound_life(const struct consensus_members *members, uint32_t replica)
 {
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].replica == replica)
@@ -346,10 +346,10 @@ void members_heard(struct rsm *rsm, uint32_t seat, uint64_t life)
 	if (w->life != life) {
 		w->life = life;
 		w->steady = 0;
-		paxos_peer_is_another(rsm->paxos, seat);
+		consensus_peer_is_another(rsm->core, seat);
 	}
 	w->heard_us = node_now_us(rsm->node);
-	if (bound_life(paxos_members(rsm->paxos), rsm->seats[seat].replica) == life)
+	if (bound_life(consensus_members(rsm->core), rsm->seats[seat].replica) == life)
 		w->bound_heard_us = w->heard_us;
 }
 
@@ -358,9 +358,9 @@ static void watch(struct rsm *rsm, uint32_t seat)
 {
 	struct member_watch *w = &rsm->watches[seat];
 	uint64_t matched, ago_us;
-	paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
+	consensus_peer(rsm->core, seat, node_now_us(rsm->node), &matched, &ago_us);
 	w->steady = matched >= w->chosen_before ? w->steady + 1 : 0;
-	w->chosen_before = paxos_chosen_slot(rsm->paxos);
+	w->chosen_before = consensus_chosen_slot(rsm->core);
 }
 
 static bool bound_is_silent(const struct rsm *rsm, uint32_t seat)
@@ -404,8 +404,8 @@ static bool bind_first(struct rsm *rsm, struct group_member *m)
 	 * Before its first answer it has not said whether it has lost another disk: its ballots
 	 * depend on that.
 	 */
-	bool answered = self || paxos_peer_has_answered(rsm->paxos, seat);
-	bool learner = !self && paxos_peer_is_learner(rsm->paxos, seat);
+	bool answered = self || consensus_peer_has_answered(rsm->core, seat);
+	bool learner = !self && consensus_peer_is_learner(rsm->core, seat);
 	m->life = self ? rsm->node->env->life : w->life;
 	m->binding = learner;
 	return m->life != 0 && (self || is_here(rsm, seat)) && answered &&
@@ -514,13 +514,13 @@ static bool propose_first(struct rsm *rsm)
 static bool is_to_promote(struct rsm *rsm, const struct group_members *members,
 			  const struct group_member *learner, bool *asked)
 {
-	uint64_t now_us = node_now_us(rsm->node), ballot = paxos_ballot(rsm->paxos);
+	uint64_t now_us = node_now_us(rsm->node), ballot = consensus_epoch(rsm->core);
 	if (members_not_ready(rsm, members, learner, MEMBERS_STEADY, 0) != NULL)
 		return false;
 	*asked = true;
 	if (rsm->promotion_round == 0 || rsm->promotion_ballot != ballot ||
 	    now_us - rsm->promotion_at_us > members_patience_us(rsm)) {
-		rsm->promotion_round = paxos_ask_all(rsm->paxos, now_us);
+		rsm->promotion_round = consensus_ask_all(rsm->core, now_us);
 		rsm->promotion_ballot = ballot;
 		rsm->promotion_at_us = now_us;
 	}
@@ -554,13 +554,13 @@ static void propose_next(struct rsm *rsm)
 void members_propose(struct rsm *rsm)
 {
 	uint64_t now_us = node_now_us(rsm->node);
-	const struct paxos_members *current = paxos_members(rsm->paxos);
+	const struct consensus_members *current = consensus_members(rsm->core);
 	if (!rsm->serving || rsm->stopping || rsm->group.id == 0 ||
 	    current->slot != rsm->group.bound.slot)
 		return;
 	/* What was asked has perhaps been answered. */
 	if (now_us < rsm->members_at_us) {
-		if (current->slot != 0 && paxos_can_propose(rsm->paxos) && !wal_full(rsm->wal))
+		if (current->slot != 0 && consensus_can_propose(rsm->core) && !wal_full(rsm->wal))
 			propose_next(rsm);
 		return;
 	}
@@ -568,7 +568,7 @@ void members_propose(struct rsm *rsm)
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if (rsm->seats[i].listed && i != rsm->self)
 			watch(rsm, i);
-	if (paxos_can_propose(rsm->paxos) && !wal_full(rsm->wal)) {
+	if (consensus_can_propose(rsm->core) && !wal_full(rsm->wal)) {
 		if (current->slot == 0)
 			propose_first(rsm);
 		else

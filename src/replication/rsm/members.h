@@ -39,7 +39,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "paxos/members.h"
+#include "core/members.h"
 
 struct group_member {
 	uint32_t number, binding;
@@ -74,7 +74,7 @@ const struct group_member *members_find_name(const struct group_members *members
 					     struct slice name);
 uint32_t members_voters(const struct group_members *members);
 /* What the core sees of them. */
-struct paxos_members members_core(const struct group_members *members);
+struct consensus_members members_core(const struct group_members *members);
 /* The list, with the base in front. */
 void members_encode_body(const struct group_members *members, struct buffer *out);
 /* STATUS_CORRUPT: nobody can have written it. */
@@ -83,7 +83,7 @@ int members_decode_body(struct group_members *members, struct slice in) MUST_CHE
 void members_encode_field(const struct group_members *members, struct buffer *out);
 int members_decode_field(struct group_members *members, struct slice in) MUST_CHECK;
 bool members_list_of_value(struct slice value, struct group_members *out);
-/* For paxos_options.members_of. */
-bool members_of_value(struct slice value, struct paxos_members *out);
+/* For consensus_options.members_of. */
+bool members_of_value(struct slice value, struct consensus_members *out);
 
 #endif

@@ -21,7 +21,7 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, uin
 			      struct buffer *text)
 {
 	uint32_t seat = rsm_seat(rsm, m->number);
-	uint64_t matched, ago_us, chosen = paxos_chosen_slot(rsm->paxos);
+	uint64_t matched, ago_us, chosen = consensus_chosen_slot(rsm->core);
 	if (seat == rsm->self)
 		return NULL;
 	buffer_clear(text);
@@ -34,11 +34,11 @@ static const char *missing_of(struct rsm *rsm, const struct group_member *m, uin
 			      (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (m->role == MEMBER_VOTER && w->life != m->life) {
 		buffer_format(text, "%s speaks with another disk, which has no vote yet", m->name);
-	} else if (round != 0 && !paxos_peer_has_answered_round(rsm->paxos, seat, round)) {
+	} else if (round != 0 && !consensus_peer_has_answered_round(rsm->core, seat, round)) {
 		buffer_format(text, "%s does not answer, and has been silent for %" PRIu64 " ms",
 			      m->name, (node_now_us(rsm->node) - w->heard_us) / 1000);
 	} else if (w->steady == 0) {
-		paxos_peer(rsm->paxos, seat, node_now_us(rsm->node), &matched, &ago_us);
+		consensus_peer(rsm->core, seat, node_now_us(rsm->node), &matched, &ago_us);
 		buffer_format(text, "%s is %" PRIu64 " entries behind", m->name,
 			      chosen > matched ? chosen - matched : 0);
 	} else {
@@ -154,7 +154,7 @@ void members_list(struct rsm *rsm, const struct group_members *members, struct w
 		if (!rsm->leading || seat == UINT32_MAX)
 			continue;
 		uint64_t ago_us;
-		paxos_peer(rsm->paxos, seat, now_us, &w->matched, &ago_us);
+		consensus_peer(rsm->core, seat, now_us, &w->matched, &ago_us);
 		w->last_heard_ms = ago_us / 1000;
 		w->up = ago_us < rsm->settings.election_timeout_ms * 2000ull;
 	}
@@ -168,9 +168,9 @@ void members_answer(struct rsm *rsm, link_id from, const struct message *request
 		.group_id = rsm->group.id,
 		.replica = rsm->options.replica,
 		.leads = rsm->serving,
-		.leader = paxos_leader(rsm->paxos),
+		.leader = consensus_leader(rsm->core),
 		.slot = rsm->group.bound.slot,
-		.chosen = paxos_chosen_slot(rsm->paxos),
+		.chosen = consensus_chosen_slot(rsm->core),
 		.generation = rsm->group.bound.generation,
 	};
 	if (members.slot == 0)
@@ -428,8 +428,8 @@ static const char *busy(struct rsm *rsm)
 {
 	if (rsm->group.bound.slot == 0)
 		return "the group has no list of members yet: not all of them have met";
-	if (paxos_members(rsm->paxos)->slot != rsm->group.bound.slot ||
-	    !paxos_can_propose(rsm->paxos))
+	if (consensus_members(rsm->core)->slot != rsm->group.bound.slot ||
+	    !consensus_can_propose(rsm->core))
 		return "another change is under way; try again";
 	return wal_full(rsm->wal) ? "the leader's disk is full" : NULL;
 }
@@ -442,8 +442,8 @@ static void hold(struct rsm *rsm, const struct requester *from, struct slice req
 	p->requester = *from;
 	buffer_clear(&p->request);
 	buffer_add_slice(&p->request, request);
-	p->round = paxos_ask_all(rsm->paxos, node_now_us(rsm->node));
-	p->ballot = paxos_ballot(rsm->paxos);
+	p->round = consensus_ask_all(rsm->core, node_now_us(rsm->node));
+	p->ballot = consensus_epoch(rsm->core);
 	p->until_us = node_now_us(rsm->node) + members_patience_us(rsm);
 }
 
@@ -506,7 +506,7 @@ void members_change_go_on(struct rsm *rsm)
 	struct wire_change_members c;
 	struct requester from = rsm->change.requester;
 	/* Leadership may have been lost and won within one turn. */
-	if (rsm->change.ballot != paxos_ballot(rsm->paxos)) {
+	if (rsm->change.ballot != consensus_epoch(rsm->core)) {
 		members_change_lost(rsm);
 		return;
 	}

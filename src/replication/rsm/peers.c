@@ -32,23 +32,6 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
 	node_send(rsm->node, rsm->seats[index].link, &m);
 }
 
-/*
- * Without its entries, but for no-ops: those are small, and a new leader needs one chosen before it
- * may serve reads.
- */
-static void strip_entries(struct wire_paxos *m)
-{
-	uint32_t kept = 0;
-	uint64_t first = m->entries[0].slot;
-	for (uint32_t i = 0; i < m->nentries; i++)
-		if (m->entries[i].value.len == 0)
-			m->entries[kept++] = m->entries[i];
-	/* What is first now is not the first of its ballot: slots before it are missing here. */
-	if (kept == 0 || m->entries[0].slot != first)
-		m->flags &= ~(uint32_t)PAXOS_FIRST;
-	m->nentries = kept;
-}
-
 /* For some hundred promises. */
 #define LOG_RESERVE_BYTES (4u * KIB)
 
@@ -107,15 +90,16 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 		seat = known_stranger(rsm, m.from, from);
 	/*
 	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without
-	 * them these two still say who leads and what is chosen; a Promise must keep its own, or
+	 * them these two still say who leads and what is chosen; a promise must keep its own, or
 	 * the candidate would overlook what was accepted.
 	 */
+	enum consensus_kind kind = consensus_kind(rsm->core, message->method);
 	if (m.nentries > 0 &&
-	    (message->method == METHOD_ACCEPT || message->method == METHOD_CHOSEN) &&
+	    (kind == CONSENSUS_KIND_ENTRIES || message->method == METHOD_CHOSEN) &&
 	    !has_room(rsm, &m))
-		strip_entries(&m);
+		consensus_strip(rsm->core, &m);
 	if (message->trace != 0)
-		traced_received(rsm, message, &m);
+		traced_received(rsm, message, kind, &m);
 	m.life = rsm->node->env->sender_life;
 	if (m.life != 0)
 		members_heard(rsm, seat, m.life);
@@ -134,7 +118,8 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 	else if (message->method >= METHOD_READ_INDEX)
 		read_index_message(rsm, message->method, &m);
 	else
-		paxos_receive(rsm->paxos, node_now_us(rsm->node), (enum method)message->method, &m);
+		consensus_receive(rsm->core, node_now_us(rsm->node), (enum method)message->method,
+				  &m);
 	return true;
 }
 
@@ -144,7 +129,7 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 static void old_done(struct old_fetch *f)
 {
 	struct wire_paxos m = {.slot = f->first,
-			       .chosen = paxos_chosen_slot(f->rsm->paxos),
+			       .chosen = consensus_chosen_slot(f->rsm->core),
 			       .entries = f->entries};
 	uint64_t end = f->asked < f->end ? f->asked : f->end;
 	for (size_t bytes = 0; m.nentries < end - f->first && bytes < MIB; m.nentries++) {
@@ -227,7 +212,7 @@ static void old_next(struct old_fetch *f)
 		old_done(f);
 }
 
-void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
+void peers_old_fetch(struct rsm *rsm, const struct consensus_old_fetch *want)
 {
 	uint32_t index = rsm_seat(rsm, want->to);
 	struct old_fetch *f = &rsm->old[index];
@@ -240,8 +225,8 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 		 * will ask again.
 		 */
 		struct wire_paxos m = {.slot = rsm->snapshot_slot,
-				       .chosen = paxos_chosen_slot(rsm->paxos),
-				       .flags = PAXOS_SNAPSHOT};
+				       .chosen = consensus_chosen_slot(rsm->core),
+				       .flags = PEER_SNAPSHOT};
 		if (rsm->snapshot_slot >= want->first)
 			peers_send(rsm, want->to, METHOD_CHOSEN, &m);
 		return;
@@ -258,7 +243,7 @@ void peers_old_fetch(struct rsm *rsm, const struct paxos_old_fetch *want)
 
 void peers_free(struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < PAXOS_PEERS_MAX; i++) {
+	for (uint32_t i = 0; i < CONSENSUS_PEERS_MAX; i++) {
 		buffer_free(&rsm->old[i].values);
 		free(rsm->old[i].entries);
 	}

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 #define NUMBER_SHIFT 49u
 #define SEQUENCE_MASK ((UINT64_C(1) << NUMBER_SHIFT) - 1)
-_Static_assert(PAXOS_SEQUENCE_MAX <= SEQUENCE_MASK && MEMBER_NUMBER_MAX < 1u << (63 - NUMBER_SHIFT),
+_Static_assert(CONSENSUS_SEQUENCE_MAX <= SEQUENCE_MASK &&
+		       MEMBER_NUMBER_MAX < 1u << (63 - NUMBER_SHIFT),
 	       "a core read's id holds replica and number");
 
 struct indexed_read {
@@ -116,7 +117,7 @@ void read_index_request(struct rsm *rsm, const struct requester *from,
 	struct read_index *reads = &rsm->reads;
 	bool stale = message->method == METHOD_QUERY_STALE;
 	const char *refused = why_not(rsm);
-	if (refused == NULL && !stale && paxos_leader(rsm->paxos) == 0)
+	if (refused == NULL && !stale && consensus_leader(rsm->core) == 0)
 		refused = no_leader;
 	if (refused != NULL) {
 		reads->refused++;
@@ -184,7 +185,7 @@ static void arm(struct rsm *rsm)
 	uint64_t at_us = asking != NULL ? asking->until_us : UINT64_MAX,
 		 again_us = reads->asked_us + retry_us(rsm);
 	/* Nobody is asked again while nobody is known; whoever makes somebody known ends a turn. */
-	if (asking != NULL && paxos_leader(rsm->paxos) != 0 && again_us < at_us)
+	if (asking != NULL && consensus_leader(rsm->core) != 0 && again_us < at_us)
 		at_us = again_us;
 	if (known != NULL && known->until_us < at_us)
 		at_us = known->until_us;
@@ -200,7 +201,7 @@ static void begin_counting(struct rsm *rsm)
 	struct read_index *reads = &rsm->reads;
 	uint64_t life = rsm->node->tracer.life;
 	reads->asked = reads->told = (life ^ life >> 29) * 0xbf58476d1ce4e5b9ull %
-					     (PAXOS_SEQUENCE_MAX / 2) +
+					     (CONSENSUS_SEQUENCE_MAX / 2) +
 				     1;
 	LIST_FOR (link, &reads->asking)
 		LIST_ITEM(link, struct indexed_read, link)->sequence = reads->asked + 1;
@@ -209,10 +210,10 @@ static void begin_counting(struct rsm *rsm)
 void read_index_ask_now(struct rsm *rsm)
 {
 	struct read_index *reads = &rsm->reads;
-	uint32_t leader = paxos_leader(rsm->paxos);
+	uint32_t leader = consensus_leader(rsm->core);
 	if (reads->asked == 0)
 		begin_counting(rsm);
-	if (paxos_role(rsm->paxos) == PAXOS_LEADER)
+	if (consensus_role(rsm->core) == CONSENSUS_LEADER)
 		adopt_all(rsm);
 	refuse_late(rsm, &reads->asking,
 		    "the leader has not told in time whether this replica is up to date");
@@ -320,9 +321,9 @@ static void asked(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct read_index *reads = &rsm->reads;
 	uint32_t index = rsm_seat(rsm, m->from);
-	uint64_t ballot = paxos_ballot(rsm->paxos);
+	uint64_t ballot = consensus_epoch(rsm->core);
 	/* Who does not lead says nothing: the other one will find out who does, and asks again. */
-	if (paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping)
+	if (consensus_role(rsm->core) != CONSENSUS_LEADER || rsm->stopping)
 		return;
 	if (reads->open_ballot != ballot) {
 		/* With its leadership the core has forgotten what was asked. */
@@ -332,8 +333,8 @@ static void asked(struct rsm *rsm, const struct wire_paxos *m)
 	if (reads->open[index] >= READ_INDEXES_OPEN_MAX)
 		return;
 	reads->open[index]++;
-	bool leading = paxos_read(rsm->paxos,
-				  READ_INDEX_BIT | (uint64_t)m->from << NUMBER_SHIFT | m->sequence);
+	bool leading = consensus_read(
+		rsm->core, READ_INDEX_BIT | (uint64_t)m->from << NUMBER_SHIFT | m->sequence);
 	ASSERT(leading);
 }
 
@@ -343,9 +344,9 @@ void read_index_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 	uint32_t replica = (uint32_t)((id & ~READ_INDEX_BIT) >> NUMBER_SHIFT),
 		 index = rsm_seat(rsm, replica);
 	struct wire_paxos m = {
-		.ballot = paxos_ballot(rsm->paxos),
+		.ballot = consensus_epoch(rsm->core),
 		.slot = slot,
-		.chosen = paxos_chosen_slot(rsm->paxos),
+		.chosen = consensus_chosen_slot(rsm->core),
 		.sequence = id & SEQUENCE_MASK,
 	};
 	if (index != UINT32_MAX && reads->open[index] > 0)

@@ -17,7 +17,7 @@
  * in time: with UNAVAILABLE, so that the asker goes elsewhere while there is time.
  *
  * QUERY_STALE. Any replica answers from what it has applied, and says of which slot that is, and
- * how old it may be at most (paxos_fresh()). The asker adds the time that passed since it sent the
+ * how old it may be at most (consensus_fresh()). The asker adds the time that passed since it sent the
  * question.
  *
  * All these reads count in the limits of the others (rsm/requests.c), and are served in turns with
@@ -31,8 +31,8 @@
 
 #include "base/limits.h"
 #include "base/list.h"
+#include "core/consensus.h"
 #include "node/node.h"
-#include "paxos/multipaxos.h"
 #include "rsm/read_backlog.h"
 
 /* Questions of this replica to the leader that are under way. */
@@ -64,7 +64,7 @@ struct read_index {
 	uint32_t asked_of; /* to whom */
 	struct timer timer;
 	/* Leader: questions of others, by seat, that are not answered yet; all of one ballot. */
-	uint32_t open[PAXOS_PEERS_MAX];
+	uint32_t open[CONSENSUS_PEERS_MAX];
 	uint64_t open_ballot;
 	uint64_t indexed, stale, refused, questions, answered; /* so far */
 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 #define READ_BYTES (1u * MIB)
@@ -200,7 +200,7 @@ static void replay_record(void *context, const struct wal_record *record)
 		break;
 	case WAL_ACCEPT:
 		log_index_set(&rsm->index, record->slot, record->position);
-		paxos_restore_entry(rsm->paxos, record->slot, record->ballot, record->payload);
+		consensus_restore_entry(rsm->core, record->slot, record->ballot, record->payload);
 		force_replayed(rsm, record->slot, record->ballot, record->payload);
 		rsm->log_bytes += WAL_RECORD_BYTES + record->payload.len;
 		break;
@@ -239,7 +239,7 @@ static uint64_t node_clock_of(void *context)
 
 static void create_core(struct rsm *rsm)
 {
-	struct paxos_options options = {
+	struct consensus_options options = {
 		.group = rsm->options.group,
 		.self = rsm->options.replica,
 		.nmembers = rsm->options.nmembers,
@@ -260,12 +260,12 @@ static void create_core(struct rsm *rsm)
 	};
 	for (uint32_t i = 0; i < rsm->options.nmembers; i++)
 		options.members[i] = rsm->options.members[i].replica;
-	rsm->paxos = paxos_create(&options, rsm->applied);
-	struct paxos_members members = members_core(&rsm->group.bound);
-	paxos_restore_members(rsm->paxos, &members);
+	rsm->core = rsm->options.consensus->create(&options, rsm->applied);
+	struct consensus_members members = members_core(&rsm->group.bound);
+	consensus_restore_members(rsm->core, &members);
 	known_restored(rsm, &rsm->group.bound);
 	if (rsm->lost)
-		paxos_stop_voting(rsm->paxos, 0);
+		consensus_stop_voting(rsm->core, 0);
 	log_index_init(&rsm->index, rsm->applied + 1);
 }
 
@@ -282,7 +282,7 @@ static void wal_durable_now(void *context, uint64_t sequence)
 		rsm->marks_count--;
 	}
 	if (core != 0)
-		paxos_persisted(rsm->paxos, node_now_us(rsm->node), core);
+		consensus_persisted(rsm->core, node_now_us(rsm->node), core);
 }
 
 static void wal_failed(void *context, int status, const char *why)
@@ -477,8 +477,8 @@ static void lose_state(struct rsm *rsm, uint64_t covered)
 		  covered, rsm->applied);
 	rsm->state_lost = true;
 	rsm->lost_slot = covered;
-	struct paxos_members members = members_core(&rsm->recovered.bound);
-	paxos_install_snapshot(rsm->paxos, 0, covered, &members);
+	struct consensus_members members = members_core(&rsm->recovered.bound);
+	consensus_install_snapshot(rsm->core, 0, covered, &members);
 	known_restored(rsm, &rsm->recovered.bound);
 	rsm_set_electable(rsm);
 	log_index_drop_below(&rsm->index, covered + 1);
@@ -514,7 +514,7 @@ int recover(struct rsm *rsm)
 	if (status != 0)
 		return status;
 	const struct recovered *r = &rsm->recovered;
-	paxos_restore_promise(rsm->paxos, r->promised);
+	consensus_restore_promise(rsm->core, r->promised);
 	uint64_t covered = r->snapshot > damaged ? r->snapshot : damaged;
 	if (covered > rsm->applied && !log_reaches(rsm, covered)) {
 		if (known_alone(rsm)) {
@@ -530,14 +530,14 @@ int recover(struct rsm *rsm)
 		}
 		lose_state(rsm, covered);
 		if (rsm->node->env->life != 0 && (covered != r->snapshot || r->bound_unknown))
-			paxos_forget_members(rsm->paxos);
+			consensus_forget_members(rsm->core);
 	} else if (covered > rsm->applied) {
 		/* The log has all of it, for once. */
 		rsm->snapshot_renew = true;
 	}
 	rsm->renew_slot = covered > rsm->applied ? covered : 0;
 	damage_settle(rsm);
-	paxos_restore_chosen(rsm->paxos, r->chosen > covered ? r->chosen : covered);
+	consensus_restore_chosen(rsm->core, r->chosen > covered ? r->chosen : covered);
 	damage_settle_known(rsm);
 	return force_recover(rsm);
 }

@@ -15,8 +15,8 @@
 
 void rsm_set_electable(struct rsm *rsm)
 {
-	paxos_set_electable(rsm->paxos,
-			    !rsm->restoring && !rsm->state_lost && !rsm->disk_watch.hung);
+	consensus_set_electable(rsm->core,
+				!rsm->restoring && !rsm->state_lost && !rsm->disk_watch.hung);
 }
 
 bool relieve_if_full(struct rsm *rsm)
@@ -25,22 +25,22 @@ bool relieve_if_full(struct rsm *rsm)
 	if (full != rsm->disk_full) {
 		rsm->disk_full = full;
 		rsm->full_told = false;
-		paxos_set_willing(rsm->paxos, !full);
+		consensus_set_willing(rsm->core, !full);
 	}
 	if (!full)
 		return false;
-	if (paxos_relieve(rsm->paxos, node_now_us(rsm->node)) && !rsm->full_told) {
+	if (consensus_relieve(rsm->core, node_now_us(rsm->node)) && !rsm->full_told) {
 		rsm->full_told = true;
 		log_event(rsm->log, LOG_WARN, "handing_over", "reason=disk_full");
 	}
-	return paxos_transferring(rsm->paxos);
+	return consensus_transferring(rsm->core);
 }
 
 const char *no_space(struct rsm *rsm)
 {
 	if (wal_full(rsm->wal) && !relieve_if_full(rsm))
 		return "the leader's disk is full: free some space; reads go on";
-	if (rsm->lacks_space && !paxos_transferring(rsm->paxos))
+	if (rsm->lacks_space && !consensus_transferring(rsm->core))
 		return "disks of too many replicas are full: free some space; reads go on";
 	return NULL;
 }
@@ -79,7 +79,7 @@ void relieve_if_hung(struct rsm *rsm)
 	 * Taken up by the core at its next output: as soon as everything is chosen, the successor
 	 * is asked.
 	 */
-	if (!rsm->disk_watch.hung || !paxos_relieve(rsm->paxos, now_us) || rsm->relieve_told)
+	if (!rsm->disk_watch.hung || !consensus_relieve(rsm->core, now_us) || rsm->relieve_told)
 		return;
 	rsm->relieve_told = true;
 	log_event(rsm->log, LOG_WARN, "handing_over", "reason=disk_hung");

@@ -48,7 +48,7 @@ void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *r
 {
 	struct requester to = requester_of(link, request);
 	const char *leader = rsm_leader_address(rsm);
-	if (*leader != '\0' && paxos_role(rsm->paxos) != PAXOS_LEADER)
+	if (*leader != '\0' && consensus_role(rsm->core) != CONSENSUS_LEADER)
 		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader; %s is",
 			     leader);
 	else
@@ -171,7 +171,7 @@ static void refuse_ready(struct rsm *rsm, bool all, int status, const char *why)
 bool requests_can_propose(const struct rsm *rsm)
 {
 	return rsm->leading && (rsm->current != NULL || rsm->ready_count > 0) &&
-	       paxos_can_propose(rsm->paxos) && rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX &&
+	       consensus_can_propose(rsm->core) && rsm->proposed_bytes <= UNAPPLIED_BYTES_MAX &&
 	       wal_pending_bytes(rsm->wal) <= UNWRITTEN_BYTES_MAX;
 }
 
@@ -202,9 +202,9 @@ void requests_propose(struct rsm *rsm)
 		list_remove(&batch->link);
 		rsm->ready_count--;
 		entry_finish(&batch->encoding, batch->count, rsm_entry_wall_us(rsm), rsm->lived_us,
-			     paxos_ballot(rsm->paxos));
+			     consensus_epoch(rsm->core));
 		batch->value = bytes_copy(buffer_slice(&batch->encoding));
-		batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
+		batch->slot = consensus_propose(rsm->core, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);
 		rsm->proposed_bytes += batch->value->len;
 		rsm->turn.proposed += batch->value->len;
@@ -220,7 +220,7 @@ uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t 
 	struct batch *batch = ALLOC(struct batch);
 	list_init(&batch->link);
 	settle_lived(rsm);
-	entry_finish(entry, 1, rsm_entry_wall_us(rsm), rsm->lived_us, paxos_ballot(rsm->paxos));
+	entry_finish(entry, 1, rsm_entry_wall_us(rsm), rsm->lived_us, consensus_epoch(rsm->core));
 	store_u32(entry->data, format);
 	batch->requesters = alloc_zeroed(1, sizeof *batch->requesters);
 	batch->capacity = batch->count = 1;
@@ -228,7 +228,7 @@ uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t 
 		batch->requesters[0] = *requester;
 	rsm->pending_requests++;
 	batch->value = bytes_copy(buffer_slice(entry));
-	batch->slot = paxos_propose(rsm->paxos, bytes_ref(batch->value));
+	batch->slot = consensus_propose(rsm->core, bytes_ref(batch->value));
 	list_push_back(&rsm->proposed, &batch->link);
 	rsm->proposed_bytes += batch->value->len;
 	return batch->slot;
@@ -363,8 +363,8 @@ static void notice_crowd(struct rsm *rsm, link_id from)
 static uint64_t read_begins(struct rsm *rsm, uint64_t id, bool unconfirmed)
 {
 	if (unconfirmed)
-		return paxos_read_slot(rsm->paxos);
-	bool leading = paxos_read(rsm->paxos, id);
+		return consensus_read_slot(rsm->core);
+	bool leading = consensus_read(rsm->core, id);
 	ASSERT(leading);
 	return 0;
 }
@@ -406,7 +406,7 @@ static inline __attribute__((always_inline)) void add_read(struct rsm *rsm,
 			.payload = payload,
 			.id = id,
 			.slot = read_begins(rsm, id, unconfirmed),
-			.confirm = unconfirmed && !paxos_lease_holds(rsm->paxos),
+			.confirm = unconfirmed && !consensus_lease_holds(rsm->core),
 		};
 	if (!unconfirmed && tracer_wants(&rsm->node->tracer, from->trace))
 		traced_reading(rsm, from->trace);
@@ -456,7 +456,7 @@ static void transfer_request(struct rsm *rsm, const struct requester *from,
 		answer_error(rsm, from, STATUS_BAD_REQUEST,
 			     "replica %u is not a member of group %" PRIu64, replica,
 			     rsm->options.group);
-	else if (!paxos_transfer(rsm->paxos, node_now_us(rsm->node), replica))
+	else if (!consensus_transfer(rsm->core, node_now_us(rsm->node), replica))
 		answer_error(rsm, from, STATUS_UNAVAILABLE,
 			     "no live replica can take over, or a transfer is under way");
 	else
@@ -471,10 +471,10 @@ static void transfer_request(struct rsm *rsm, const struct requester *from,
 void requests_end_transfer(struct rsm *rsm)
 {
 	struct pending_transfer *transfer = &rsm->transfer;
-	if (!transfer->waits || paxos_transferring(rsm->paxos))
+	if (!transfer->waits || consensus_transferring(rsm->core))
 		return;
 	transfer->waits = false;
-	if (paxos_role(rsm->paxos) == PAXOS_LEADER)
+	if (consensus_role(rsm->core) == CONSENSUS_LEADER)
 		answer_error(
 			rsm, &transfer->requester, STATUS_UNAVAILABLE,
 			"the successor did not take over in time: this replica goes on leading");
@@ -497,8 +497,8 @@ static void ballot_request(struct rsm *rsm, const struct requester *from)
 		&(struct wire_ballot_reply){
 			.group = rsm->options.group,
 			.replica = rsm->options.replica,
-			.ballot = paxos_votes(rsm->paxos) && !paxos_is_held(rsm->paxos)
-					  ? paxos_ballot(rsm->paxos)
+			.ballot = consensus_votes(rsm->core) && !consensus_is_held(rsm->core)
+					  ? consensus_epoch(rsm->core)
 					  : 0,
 			.life = rsm->node->env->life,
 		},
@@ -542,7 +542,7 @@ bool requests_message(struct rsm *rsm, link_id from, const struct message *messa
 	case METHOD_QUERY_INDEXED:
 	case METHOD_TRANSFER:
 	case METHOD_CHANGE_MEMBERS:
-		if (paxos_role(rsm->paxos) == PAXOS_LEADER && !rsm->stopping)
+		if (consensus_role(rsm->core) == CONSENSUS_LEADER && !rsm->stopping)
 			leader_request(rsm, &requester, message);
 		else if (message->method == METHOD_QUERY_INDEXED)
 			read_index_request(rsm, &requester, message);
@@ -621,7 +621,7 @@ static void answer_stale(struct rsm *rsm, const struct pending_query *query, str
 	 * asker counts on.
 	 */
 	uint64_t now_us = node_clock_us(rsm->node);
-	reply.age_known = paxos_fresh(rsm->paxos, &since_us);
+	reply.age_known = consensus_fresh(rsm->core, &since_us);
 	if (reply.age_known)
 		reply.age_us = now_us > since_us ? now_us - since_us : 0;
 	buffer_clear(&rsm->out);
@@ -642,12 +642,12 @@ static void answer_query(struct rsm *rsm, const struct pending_query *query, int
 	}
 	struct wire_unconfirmed_reply reply = {
 		.group = rsm->options.group,
-		.ballot = paxos_ballot(rsm->paxos),
+		.ballot = consensus_epoch(rsm->core),
 		.body = body,
 	};
 	/* Of those who count at this moment: the answer is not older. */
 	if (query->confirm) {
-		reply.confirmations = paxos_quorum_others(rsm->paxos);
+		reply.confirmations = consensus_quorum_others(rsm->core);
 		reply.voters = buffer_slice(&rsm->voter_lives);
 	}
 	reply.rather_query = reply.confirmations == 0 || rsm->crowd.crowded;
@@ -677,7 +677,7 @@ static void serve_waiting(struct rsm *rsm, struct read_backlog *backlog)
 	struct pending_query query;
 	uint64_t ballot;
 	read_backlog_take(backlog, &query, &ballot);
-	if (ballot == 0 || ballot == paxos_ballot(rsm->paxos))
+	if (ballot == 0 || ballot == consensus_epoch(rsm->core))
 		requests_serve_read(rsm, &query);
 	else
 		answer_error(rsm, &query.requester, STATUS_NOT_LEADER,
@@ -716,7 +716,8 @@ void requests_serve_reads(struct rsm *rsm)
 			struct pending_query waiting = *query;
 			drop_query(rsm);
 			if (waiting.requester.link != 0)
-				read_backlog_add(&rsm->backlog, &waiting, paxos_ballot(rsm->paxos));
+				read_backlog_add(&rsm->backlog, &waiting,
+						 consensus_epoch(rsm->core));
 			else
 				bytes_unref(waiting.payload);
 			continue;

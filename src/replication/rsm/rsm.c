@@ -26,7 +26,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 
 static void notice_last_round(struct rsm *rsm)
 {
-	if (rsm->rounds_used_up || !paxos_rounds_are_used_up(rsm->paxos))
+	if (rsm->rounds_used_up || !consensus_rounds_are_used_up(rsm->core))
 		return;
 	rsm->rounds_used_up = true;
 	log_event(rsm->log, LOG_ERROR, "rounds_used_up",
@@ -40,7 +40,7 @@ static void tick(void *data)
 {
 	struct rsm *rsm = data;
 	settle_lived(rsm);
-	paxos_tick(rsm->paxos, node_now_us(rsm->node));
+	consensus_tick(rsm->core, node_now_us(rsm->node));
 	if (rsm->applied == 0)
 		members_await_birth(rsm);
 	notice_last_round(rsm);
@@ -92,8 +92,8 @@ static void copy_members(struct rsm *rsm)
 		return expression; \
 	}
 GAUGE(read_is_leader, rsm->leading)
-GAUGE(read_has_leader, rsm->paxos != NULL && paxos_leader(rsm->paxos) != 0)
-GAUGE(read_chosen, rsm->paxos == NULL ? 0 : paxos_chosen_slot(rsm->paxos))
+GAUGE(read_has_leader, rsm->core != NULL && consensus_leader(rsm->core) != 0)
+GAUGE(read_chosen, rsm->core == NULL ? 0 : consensus_chosen_slot(rsm->core))
 GAUGE(read_sessions, rsm->sessions.by_client.count)
 GAUGE(read_wal_bytes, rsm->wal == NULL ? 0 : wal_disk_bytes(rsm->wal))
 GAUGE(read_wal_syncs, rsm->wal == NULL ? 0 : wal_counters(rsm->wal)->batches)
@@ -102,7 +102,7 @@ GAUGE(read_pending, rsm->pending_requests)
 GAUGE(read_disk_hung, rsm->disk_watch.hung)
 GAUGE(read_hash_slot, rsm->hash.compared_slot)
 GAUGE(read_diverged, rsm->hash.diverged == NULL ? 0 : rsm->hash.diverged->count)
-GAUGE(read_impaired, rsm->paxos == NULL ? 0 : damage_slots(rsm))
+GAUGE(read_impaired, rsm->core == NULL ? 0 : damage_slots(rsm))
 GAUGE(read_disk_damaged, rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew)
 
 static void register_metrics(struct rsm *rsm)
@@ -254,7 +254,7 @@ int rsm_start(struct rsm *rsm)
 	rsm->started = true;
 	rsm->started_us = node_now_us(rsm->node);
 	stale_begin(rsm);
-	paxos_start(rsm->paxos, node_now_us(rsm->node));
+	consensus_start(rsm->core, node_now_us(rsm->node));
 	state_hash_start(rsm);
 	scrub_start(rsm);
 	rsm_turn_end(rsm);
@@ -280,7 +280,8 @@ void rsm_destroy(struct rsm *rsm)
 	requests_destroy(rsm);
 	if (rsm->wal != NULL)
 		wal_close(rsm->wal);
-	paxos_destroy(rsm->paxos);
+	if (rsm->core != NULL)
+		consensus_destroy(rsm->core);
 	log_index_free(&rsm->index);
 	sessions_free(&rsm->sessions);
 	arena_free(&rsm->arena);
@@ -299,14 +300,14 @@ void rsm_stop_voting(struct rsm *rsm)
 	if (rsm->lost)
 		return;
 	rsm->lost = true;
-	if (rsm->paxos != NULL)
-		paxos_stop_voting(rsm->paxos, node_now_us(rsm->node));
+	if (rsm->core != NULL)
+		consensus_stop_voting(rsm->core, node_now_us(rsm->node));
 }
 
 void rsm_stop(struct rsm *rsm)
 {
 	rsm->stopping = true;
-	bool handed = rsm->started && paxos_transfer(rsm->paxos, node_now_us(rsm->node), 0);
+	bool handed = rsm->started && consensus_transfer(rsm->core, node_now_us(rsm->node), 0);
 	log_event(rsm->log, LOG_INFO, "stopping", "handing_over=%s", handed ? "yes" : "no");
 	node_timer_after(rsm->node, &rsm->stop_timer, STOP_WAIT_US);
 }
@@ -316,7 +317,7 @@ static void check_stop(struct rsm *rsm)
 {
 	if (!rsm->stopping || rsm->stopped)
 		return;
-	bool leads_others = paxos_role(rsm->paxos) == PAXOS_LEADER && known_others(rsm) > 0;
+	bool leads_others = consensus_role(rsm->core) == CONSENSUS_LEADER && known_others(rsm) > 0;
 	if (!leads_others && wal_pending_bytes(rsm->wal) == 0 && list_empty(&rsm->proposed))
 		finish_stop(rsm);
 }
@@ -342,29 +343,29 @@ static struct durable_mark *mark_durable(struct rsm *rsm, uint64_t wal_sequence,
 	return mark;
 }
 
-static void persist_all(struct rsm *rsm, const struct paxos_output *out)
+static void persist_all(struct rsm *rsm, const struct consensus_output *out)
 {
 	static const enum wal_type types[] = {
-		[PAXOS_PERSIST_PROMISE] = WAL_PROMISE,
-		[PAXOS_PERSIST_ACCEPT] = WAL_ACCEPT,
-		[PAXOS_PERSIST_CHOSEN] = WAL_CHOSEN,
+		[CONSENSUS_PERSIST_PROMISE] = WAL_PROMISE,
+		[CONSENSUS_PERSIST_ACCEPT] = WAL_ACCEPT,
+		[CONSENSUS_PERSIST_CHOSEN] = WAL_CHOSEN,
 	};
 	uint64_t sequence = 0;
 	for (uint32_t i = 0; i < out->npersists; i++) {
-		const struct paxos_persist *p = &out->persists[i];
+		const struct consensus_persist *p = &out->persists[i];
 		struct wal_record record = {.type = types[p->kind],
 					    .slot = p->slot,
 					    .ballot = p->ballot,
 					    .payload = p->value};
 		uint8_t last[8];
-		if (p->kind == PAXOS_PERSIST_CHOSEN && p->last != 0) {
+		if (p->kind == CONSENSUS_PERSIST_CHOSEN && p->last != 0) {
 			store_u64(last, p->last);
 			record.payload = slice(last, sizeof last);
 		}
 		wal_position position;
 		sequence = wal_append(rsm->wal, &record, &position);
 		rsm->log_bytes += WAL_RECORD_BYTES + p->value.len;
-		if (p->kind == PAXOS_PERSIST_ACCEPT)
+		if (p->kind == CONSENSUS_PERSIST_ACCEPT)
 			log_index_set(&rsm->index, p->slot, position);
 	}
 	if (out->npersists == 0)
@@ -376,11 +377,11 @@ static void persist_all(struct rsm *rsm, const struct paxos_output *out)
 }
 
 /*
- * One round of: what the core wants, carried out in the order that paxos/multipaxos.h prescribes.
+ * One round of: what the core wants, carried out in the order that core/consensus.h prescribes.
  */
 static void carry_out(struct rsm *rsm)
 {
-	const struct paxos_output *out = paxos_output(rsm->paxos, node_now_us(rsm->node));
+	const struct consensus_output *out = consensus_output(rsm->core, node_now_us(rsm->node));
 	persist_all(rsm, out);
 	for (uint32_t i = 0; i < out->nsends; i++) {
 		struct wire_paxos m = out->sends[i].message;
@@ -422,7 +423,7 @@ static bool may_have_state(const struct rsm *rsm, uint32_t i)
 {
 	const struct rsm_seat *seat = &rsm->seats[i];
 	return i != rsm->self && seat->replica != 0 &&
-	       (seat->listed || (seat->link != 0 && !paxos_votes(rsm->paxos)));
+	       (seat->listed || (seat->link != 0 && !consensus_votes(rsm->core)));
 }
 
 /*
@@ -456,27 +457,27 @@ static void recover_state(struct rsm *rsm)
 static void notice_leadership(struct rsm *rsm)
 {
 	char ballot[BALLOT_TEXT_BYTES];
-	bool leading = paxos_role(rsm->paxos) == PAXOS_LEADER;
+	bool leading = consensus_role(rsm->core) == CONSENSUS_LEADER;
 	if (leading && !rsm->leading) {
 		rsm->counters.elections_won++;
 		rsm->identity_proposed = false;
 		rsm->led_since_us = node_now_us(rsm->node);
 		log_event(rsm->log, LOG_INFO, "leader_elected",
 			  "ballot=%s group=%" PRIu64 " chosen=%" PRIu64,
-			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group,
-			  paxos_chosen_slot(rsm->paxos));
+			  ballot_text(consensus_epoch(rsm->core), ballot), rsm->options.group,
+			  consensus_chosen_slot(rsm->core));
 	}
 	if (!leading && rsm->leading) {
 		rsm->counters.leadership_lost++;
 		log_event(rsm->log, LOG_INFO, "leadership_lost", "ballot=%s group=%" PRIu64,
-			  ballot_text(paxos_ballot(rsm->paxos), ballot), rsm->options.group);
+			  ballot_text(consensus_epoch(rsm->core), ballot), rsm->options.group);
 	}
 	/* Leadership may also have come and gone within one turn, and requests with it. */
 	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 ||
 			 rsm->backlog.count > 0 || rsm->change.waits))
 		requests_leadership_lost(rsm);
 	rsm->leading = leading;
-	bool serving = leading && rsm->applied >= paxos_barrier(rsm->paxos);
+	bool serving = leading && rsm->applied >= consensus_barrier(rsm->core);
 	if (serving == rsm->serving)
 		return;
 	rsm->serving = serving;
@@ -503,7 +504,7 @@ void rsm_turn_end(struct rsm *rsm)
 		return;
 	rsm->turn = (struct turn_work){0};
 	relieve_if_full(rsm);
-	rsm->lacks_space = paxos_lacks_space(rsm->paxos, node_now_us(rsm->node));
+	rsm->lacks_space = consensus_lacks_space(rsm->core, node_now_us(rsm->node));
 	read_index_ask(rsm, &rsm->reads);
 	/*
 	 * Again while applying has opened the window for batches that wait, or made the service
@@ -537,7 +538,7 @@ void rsm_turn_end(struct rsm *rsm)
 	members_tell(rsm);
 	force_tell(rsm);
 	recover_state(rsm);
-	if (rsm->damage.first != 0 || paxos_role(rsm->paxos) == PAXOS_CANDIDATE)
+	if (rsm->damage.first != 0 || consensus_role(rsm->core) == CONSENSUS_CANDIDATE)
 		damage_watch(rsm);
 	if (rsm->scrub.damaged_segment != 0)
 		scrub_heal(rsm);
@@ -546,7 +547,7 @@ void rsm_turn_end(struct rsm *rsm)
 	wal_flush(rsm->wal);
 	relieve_if_hung(rsm);
 	check_stop(rsm);
-	uint64_t at = paxos_deadline_us(rsm->paxos);
+	uint64_t at = consensus_deadline_us(rsm->core);
 	if (!timer_armed(&rsm->tick) || rsm->tick.at_us != at)
 		node_timer_at(rsm->node, &rsm->tick, at);
 }
@@ -563,8 +564,8 @@ void rsm_link_down(struct rsm *rsm, link_id link)
 	for (uint32_t i = 0; i < rsm->nseats; i++)
 		if (rsm->seats[i].link == link && rsm->seats[i].address != NULL) {
 			if (rsm->started) {
-				paxos_peer_lost(rsm->paxos, node_now_us(rsm->node),
-						rsm->seats[i].replica);
+				consensus_peer_lost(rsm->core, node_now_us(rsm->node),
+						    rsm->seats[i].replica);
 				stale_link_down(rsm, i);
 			}
 			return;
@@ -581,13 +582,13 @@ bool rsm_is_leader(const struct rsm *rsm)
 
 bool rsm_ready(const struct rsm *rsm)
 {
-	if (!rsm->started || !paxos_votes(rsm->paxos) || paxos_is_held(rsm->paxos) ||
+	if (!rsm->started || !consensus_votes(rsm->core) || consensus_is_held(rsm->core) ||
 	    rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
 		return false;
 	if (rsm->leading)
 		return rsm->serving;
-	return paxos_has_leader(rsm->paxos, node_now_us(rsm->node)) &&
-	       rsm->applied + OPEN_SLOTS_MAX >= paxos_known_chosen(rsm->paxos);
+	return consensus_has_leader(rsm->core, node_now_us(rsm->node)) &&
+	       rsm->applied + OPEN_SLOTS_MAX >= consensus_known_chosen(rsm->core);
 }
 
 uint64_t rsm_applied(const struct rsm *rsm)
@@ -605,9 +606,9 @@ uint64_t rsm_refused(const struct rsm *rsm)
 	return rsm->refusals.count;
 }
 
-const struct paxos *rsm_core(const struct rsm *rsm)
+const struct consensus *rsm_core(const struct rsm *rsm)
 {
-	return rsm->started ? rsm->paxos : NULL;
+	return rsm->started ? rsm->core : NULL;
 }
 
 bool rsm_scrubs(const struct rsm *rsm)
@@ -659,7 +660,7 @@ const struct group_settings *rsm_settings_in_force(const struct rsm *rsm)
 /* NULL: not known, or who it is not known how to reach. */
 static const struct rsm_seat *leader_seat(const struct rsm *rsm)
 {
-	uint32_t leader = rsm->paxos == NULL ? 0 : paxos_leader(rsm->paxos);
+	uint32_t leader = rsm->core == NULL ? 0 : consensus_leader(rsm->core);
 	uint32_t index = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
 	return index == UINT32_MAX || rsm->seats[index].address == NULL ? NULL : &rsm->seats[index];
 }
@@ -687,18 +688,18 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 	}
 	const struct rsm_seat *leader = leader_seat(rsm);
 	uint64_t now = node_now_us(rsm->node);
-	out->state = slice_string(!paxos_votes(rsm->paxos)            ? members_voteless_text(rsm)
+	out->state = slice_string(!consensus_votes(rsm->core)         ? members_voteless_text(rsm)
 				  : rsm->restoring || rsm->state_lost ? "recovering"
 				  : rsm_awaits_generation(rsm)
 					  ? "unnamed"
-					  : paxos_role_text(paxos_role(rsm->paxos)));
+					  : consensus_role_text(consensus_role(rsm->core)));
 	out->leader = slice_string(leader == NULL ? "" : leader->client_address);
 	out->leader_name = slice_string(leader == NULL ? "" : leader->name);
-	out->ballot = paxos_ballot(rsm->paxos);
-	out->chosen = paxos_known_chosen(rsm->paxos);
+	out->ballot = consensus_epoch(rsm->core);
+	out->chosen = consensus_known_chosen(rsm->core);
 	out->applied = rsm->applied;
 	out->log_first = rsm->index.first;
-	out->log_last = paxos_last_slot(rsm->paxos);
+	out->log_last = consensus_last_slot(rsm->core);
 	out->snapshot = rsm->snapshot_slot;
 	out->disk_bytes = wal_disk_bytes(rsm->wal) + rsm->snapshot_bytes;
 	out->sessions = rsm->sessions.by_client.count;
@@ -715,7 +716,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 		uint64_t heard_us;
 		peer->replica = rsm->seats[i].replica;
 		peer->address = slice_string(rsm->seats[i].client_address);
-		paxos_peer(rsm->paxos, i, now, &peer->matched, &heard_us);
+		consensus_peer(rsm->core, i, now, &peer->matched, &heard_us);
 		peer->last_heard_ms = heard_us / 1000;
 	}
 }

@@ -40,6 +40,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "core/consensus.h"
 #include "node/node.h"
 #include "rsm/app.h"
 #include "rsm/group_fields.h"
@@ -91,6 +92,7 @@ void rsm_settings_default(struct rsm_settings *settings);
 struct rsm_options {
 	struct node *node; /* the service node: env, log, metrics */
 	struct app *app;
+	const struct consensus_ops *consensus; /* which core decides (cores/cores.h) */
 	uint64_t group;
 	uint32_t replica;
 	/*
@@ -190,7 +192,7 @@ void rsm_link_down(struct rsm *rsm, link_id link);
 void rsm_turn_end(struct rsm *rsm);
 /*
  * The replica has lost its directory: it follows and catches up, and has no vote any more
- * (paxos/multipaxos.h, LEARNERS). Before rsm_start() or later. An input like the others: turn_end
+ * (core/consensus.h, LEARNERS). Before rsm_start() or later. An input like the others: turn_end
  * follows.
  */
 void rsm_stop_voting(struct rsm *rsm);
@@ -254,8 +256,7 @@ void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *reques
  * For checkers: the core (NULL before start), and a hash of the whole replicated state after slot
  * rsm_applied().
  */
-struct paxos;
-const struct paxos *rsm_core(const struct rsm *rsm);
+const struct consensus *rsm_core(const struct rsm *rsm);
 uint64_t rsm_state_hash(const struct rsm *rsm);
 /*
  * The newest time that this replica's state was found to differ from its group's, which is then

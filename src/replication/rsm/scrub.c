@@ -81,10 +81,10 @@ void scrub_log_damaged(struct rsm *rsm, wal_position position, const char *why)
 static void log_again(struct rsm *rsm)
 {
 	const struct log_index *index = &rsm->index;
-	for (uint64_t slot = paxos_chosen_slot(rsm->paxos) + 1; slot < index->first + index->count;
-	     slot++)
+	for (uint64_t slot = consensus_chosen_slot(rsm->core) + 1;
+	     slot < index->first + index->count; slot++)
 		if (wal_position_segment(log_index_get(index, slot)) <= rsm->scrub.damaged_segment)
-			paxos_log_again(rsm->paxos, slot);
+			consensus_log_again(rsm->core, slot);
 }
 
 /* Every turn while there is a damaged segment. */

@@ -152,17 +152,17 @@ static bool propose_clients(struct rsm *rsm, uint64_t ballot, uint64_t highest)
 static uint64_t known_clients(const struct rsm *rsm)
 {
 	uint64_t mark = sessions_mark(&rsm->sessions);
-	bool proposed = rsm->clients_ballot == paxos_ballot(rsm->paxos) && rsm->clients > mark;
+	bool proposed = rsm->clients_ballot == consensus_epoch(rsm->core) && rsm->clients > mark;
 	return proposed ? rsm->clients : mark;
 }
 
 bool rsm_clients(struct rsm *rsm, uint64_t highest)
 {
-	if (!rsm->started || paxos_role(rsm->paxos) != PAXOS_LEADER || rsm->stopping ||
+	if (!rsm->started || consensus_role(rsm->core) != CONSENSUS_LEADER || rsm->stopping ||
 	    wal_full(rsm->wal) || highest > ENTRY_CLIENT_MAX)
 		return false;
 	return highest <= known_clients(rsm) ||
-	       propose_clients(rsm, paxos_ballot(rsm->paxos), highest);
+	       propose_clients(rsm, consensus_epoch(rsm->core), highest);
 }
 
 uint64_t rsm_registered(const struct rsm *rsm)

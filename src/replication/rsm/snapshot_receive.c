@@ -55,8 +55,8 @@ static void abandon(struct rsm *rsm)
 	discard_file(rsm, r->file, "snapshot-incoming");
 	become_idle(rsm);
 	rsm->receive_after_us = node_now_us(rsm->node) + r->pause_us;
-	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node),
-			       r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
+	consensus_abandon_snapshot(rsm->core, node_now_us(rsm->node),
+				   r->retries > SNAPSHOT_RETRIES_MAX ? r->from : 0);
 }
 
 static void give_up(struct rsm *rsm, const char *why, uint64_t pause_us)
@@ -371,7 +371,7 @@ static void begin_restore(struct rsm *rsm)
 	if (is_late(rsm)) {
 		discard_file(rsm, r->file, r->name);
 		become_idle(rsm);
-		paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
+		consensus_abandon_snapshot(rsm->core, node_now_us(rsm->node), 0);
 		return;
 	}
 	snapshot_take_abort(rsm);
@@ -406,7 +406,7 @@ static void drop_useless(struct rsm *rsm)
 	discard_file(rsm, r->file, r->name);
 	become_idle(rsm);
 	rsm->receive_after_us = node_now_us(rsm->node) + SNAPSHOT_PAUSE_US;
-	paxos_abandon_snapshot(rsm->paxos, node_now_us(rsm->node), 0);
+	consensus_abandon_snapshot(rsm->core, node_now_us(rsm->node), 0);
 }
 
 static void useless(struct rsm *rsm, const char *why)
@@ -432,8 +432,8 @@ static void restored(struct rsm *rsm)
 			"this replica does not belong to the group whose snapshot it has received");
 	rsm->restoring = rsm->state_lost = false;
 	rsm->nlost_from = 0;
-	struct paxos_members members = members_core(&rsm->group.bound);
-	paxos_install_snapshot(rsm->paxos, node_now_us(rsm->node), r->slot, &members);
+	struct consensus_members members = members_core(&rsm->group.bound);
+	consensus_install_snapshot(rsm->core, node_now_us(rsm->node), r->slot, &members);
 	known_restored(rsm, &rsm->group.bound);
 	rsm_set_electable(rsm);
 	requests_skipped(rsm, r->slot);

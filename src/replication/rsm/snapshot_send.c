@@ -18,7 +18,7 @@ static void piece_read(struct disk_request *request)
 			.total = read->total,
 			.position = request->offset,
 			.data = slice(request->data, request->len),
-			.chosen = paxos_chosen_slot(rsm->paxos),
+			.chosen = consensus_chosen_slot(rsm->core),
 		};
 		peers_send(rsm, read->to, METHOD_SNAPSHOT_CHUNK, &m);
 		rsm->counters.snapshot_pieces_sent++;

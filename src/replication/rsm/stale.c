@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 #include "rsm/start_file.h"
 
@@ -27,17 +27,17 @@ static uint64_t timeout_us(const struct rsm *rsm)
 /* Nobody else belongs to the group, as far as is known. */
 static bool alone(const struct rsm *rsm)
 {
-	for (uint32_t i = 0; i < paxos_peers(rsm->paxos); i++)
-		if (i != rsm->self && paxos_peer_is_listed(rsm->paxos, i))
+	for (uint32_t i = 0; i < consensus_peers(rsm->core); i++)
+		if (i != rsm->self && consensus_peer_is_listed(rsm->core, i))
 			return false;
 	return true;
 }
 
 static bool is_member(const struct rsm *rsm, uint32_t replica)
 {
-	for (uint32_t i = 0; i < paxos_peers(rsm->paxos); i++)
-		if (paxos_peer_number(rsm->paxos, i) == replica)
-			return paxos_peer_is_listed(rsm->paxos, i);
+	for (uint32_t i = 0; i < consensus_peers(rsm->core); i++)
+		if (consensus_peer_number(rsm->core, i) == replica)
+			return consensus_peer_is_listed(rsm->core, i);
 	return false;
 }
 
@@ -49,7 +49,7 @@ static bool is_removed(const struct rsm *rsm, uint32_t replica)
 
 static uint64_t bound_life(const struct rsm *rsm, uint32_t replica)
 {
-	const struct paxos_members *members = paxos_members(rsm->paxos);
+	const struct consensus_members *members = consensus_members(rsm->core);
 	for (uint32_t i = 0; i < members->count; i++)
 		if (members->list[i].replica == replica)
 			return members->list[i].life;
@@ -111,7 +111,7 @@ static void note_own(struct rsm *rsm)
 	struct start_memory *own = memory_of(rsm, rsm->options.replica, s->own.chain.life);
 	if (s->found)
 		return;
-	note(s, own, paxos_durable_promise(rsm->paxos), paxos_durable_slot(rsm->paxos));
+	note(s, own, consensus_durable_promise(rsm->core), consensus_durable_slot(rsm->core));
 	uint64_t beside = beside_of(rsm, true);
 	if (beside <= own->beside)
 		return;
@@ -159,7 +159,7 @@ void stale_restore(struct rsm *rsm, struct slice payload)
  * u64 slot of the entry that binds them, then for each voter u32 replica u64 life. Nothing before
  * the first.
  */
-static void bound_encode(const struct paxos_members *members, struct buffer *out)
+static void bound_encode(const struct consensus_members *members, struct buffer *out)
 {
 	if (members->slot == 0)
 		return;
@@ -172,15 +172,15 @@ static void bound_encode(const struct paxos_members *members, struct buffer *out
 	}
 }
 
-static int bound_decode(struct paxos_members *members, struct slice in)
+static int bound_decode(struct consensus_members *members, struct slice in)
 {
-	*members = (struct paxos_members){0};
+	*members = (struct consensus_members){0};
 	if (in.len == 0)
 		return 0;
 	if (!slice_take_u64(&in, &members->slot) || members->slot == 0 || members->slot > SLOT_MAX)
 		return STATUS_CORRUPT;
 	while (in.len > 0) {
-		struct paxos_binding *b = &members->list[members->count];
+		struct consensus_binding *b = &members->list[members->count];
 		if (members->count == REPLICAS_MAX || !slice_take_u32(&in, &b->replica) ||
 		    !slice_take_u64(&in, &b->life))
 			return STATUS_CORRUPT;
@@ -194,9 +194,10 @@ static int bound_decode(struct paxos_members *members, struct slice in)
  * The newest that anybody has told: we may not know yet who has been bound, nor may they
  * themselves.
  */
-static const struct paxos_members *newest_bound(const struct rsm *rsm)
+static const struct consensus_members *newest_bound(const struct rsm *rsm)
 {
-	const struct paxos_members *own = paxos_members(rsm->paxos), *told = &rsm->stale.bound;
+	const struct consensus_members *own = consensus_members(rsm->core),
+				       *told = &rsm->stale.bound;
 	return told->slot > own->slot ? told : own;
 }
 
@@ -208,12 +209,12 @@ static void send_started(struct rsm *rsm, uint32_t seat, bool ask)
 	struct buffer claim = {0}, remembered = {0}, bound = {0};
 	start_claim_encode(&s->own, &claim);
 	starts_encode(&s->starts, &remembered);
-	bound_encode(paxos_members(rsm->paxos), &bound);
+	bound_encode(consensus_members(rsm->core), &bound);
 	struct wire_paxos m = {
-		.flags = (ask ? PAXOS_ASKED : 0) | (paxos_votes(rsm->paxos) ? 0 : PAXOS_LEARNER) |
-			 (paxos_is_held(rsm->paxos) ? 0 : PAXOS_GRANTED) |
-			 (s->found ? PAXOS_UNFIT : 0),
-		.chosen = paxos_chosen_slot(rsm->paxos),
+		.flags = (ask ? PEER_ASKED : 0) | (consensus_votes(rsm->core) ? 0 : PEER_LEARNER) |
+			 (consensus_is_held(rsm->core) ? 0 : PEER_GRANTED) |
+			 (s->found ? PEER_UNFIT : 0),
+		.chosen = consensus_chosen_slot(rsm->core),
 		.data = buffer_slice(&bound),
 		.claim = buffer_slice(&claim),
 		.remembered = buffer_slice(&remembered),
@@ -264,7 +265,7 @@ static void tell_all(struct rsm *rsm)
 
 static bool counts(const struct rsm *rsm, uint32_t seat)
 {
-	const struct paxos_members *members = newest_bound(rsm);
+	const struct consensus_members *members = newest_bound(rsm);
 	uint64_t life = rsm->stale.heard[seat];
 	if (life == 0 || members->slot == 0)
 		return life != 0 && rsm->seats[seat].listed && !rsm->stale.heard_learner[seat];
@@ -277,7 +278,7 @@ static bool counts(const struct rsm *rsm, uint32_t seat)
 
 bool stale_majority_runs(const struct rsm *rsm)
 {
-	const struct paxos_members *members = newest_bound(rsm);
+	const struct consensus_members *members = newest_bound(rsm);
 	uint32_t voters = 0, running = 0;
 	for (uint32_t i = 0; i < members->count; i++)
 		voters += members->list[i].role == MEMBER_VOTER;
@@ -293,11 +294,11 @@ bool stale_majority_runs(const struct rsm *rsm)
  */
 static uint32_t needed(const struct rsm *rsm)
 {
-	const struct paxos_members *members = newest_bound(rsm);
+	const struct consensus_members *members = newest_bound(rsm);
 	uint32_t voters = 0;
 	bool votes = false;
 	if (members->slot == 0)
-		return paxos_quorum_others(rsm->paxos);
+		return consensus_quorum_others(rsm->core);
 	for (uint32_t i = 0; i < members->count; i++) {
 		voters += members->list[i].role == MEMBER_VOTER;
 		votes |= members->list[i].role == MEMBER_VOTER &&
@@ -310,7 +311,8 @@ static void open_if_heard(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
 	uint32_t heard = 0, awaited = 0;
-	if (!paxos_is_held(rsm->paxos) || s->found || force_keeps_out(rsm) || !force_is_named(rsm))
+	if (!consensus_is_held(rsm->core) || s->found || force_keeps_out(rsm) ||
+	    !force_is_named(rsm))
 		return;
 	/*
 	 * Who votes by a later list than is known here has a seat when it has spoken, and is not
@@ -318,13 +320,13 @@ static void open_if_heard(struct rsm *rsm)
 	 */
 	for (uint32_t i = 0; i < rsm->nseats; i++) {
 		heard += i != rsm->self && counts(rsm, i);
-		awaited += is_other(rsm, i) && paxos_peer_is_voter(rsm->paxos, i) &&
+		awaited += is_other(rsm, i) && consensus_peer_is_voter(rsm->core, i) &&
 			   s->heard[i] == 0 && !s->absent[i];
 	}
 	if (heard < needed(rsm) ||
 	    (awaited > 0 && node_now_us(rsm->node) < rsm->started_us + timeout_us(rsm)))
 		return;
-	paxos_hold_vote(rsm->paxos, false);
+	consensus_hold_vote(rsm->core, false);
 }
 
 void stale_reopen(struct rsm *rsm)
@@ -335,7 +337,7 @@ void stale_reopen(struct rsm *rsm)
 void stale_keep_out(struct rsm *rsm)
 {
 	memset(rsm->stale.current, 0, sizeof rsm->stale.current);
-	paxos_hold_vote(rsm->paxos, true);
+	consensus_hold_vote(rsm->core, true);
 }
 
 void stale_link_down(struct rsm *rsm, uint32_t seat)
@@ -347,7 +349,7 @@ void stale_link_down(struct rsm *rsm, uint32_t seat)
 	 * Another process may speak next, which does not know of us; a start that waits to be
 	 * compared keeps what it has heard.
 	 */
-	if (!paxos_is_held(rsm->paxos))
+	if (!consensus_is_held(rsm->core))
 		s->heard[seat] = 0;
 	if (s->heard[seat] != 0)
 		return;
@@ -372,7 +374,7 @@ void stale_seat_given(struct rsm *rsm, uint32_t seat)
  */
 static uint64_t claimed_last(const struct rsm *rsm)
 {
-	uint64_t held = paxos_slots_end(rsm->paxos);
+	uint64_t held = consensus_slots_end(rsm->core);
 	uint64_t seen = starts_last(&rsm->stale.starts, rsm->options.replica,
 				    rsm->stale.own.chain.life);
 	return seen > held ? seen : held;
@@ -381,7 +383,7 @@ static uint64_t claimed_last(const struct rsm *rsm)
 static void begin_claim(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
-	s->own.promised = paxos_ballot(rsm->paxos);
+	s->own.promised = consensus_epoch(rsm->core);
 	s->own.last = claimed_last(rsm);
 	s->own.beside = beside_of(rsm, false);
 	memset(s->heard, 0, sizeof s->heard);
@@ -414,7 +416,7 @@ static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap,
 		  ballot_text(memory->promised, remembered), s->own.last, memory->last);
 	rsm->lost = true;
 	memset(s->current, 0, sizeof s->current);
-	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), 0);
+	consensus_lose_vote(rsm->core, node_now_us(rsm->node), 0);
 }
 
 static void renew(struct rsm *rsm)
@@ -441,8 +443,8 @@ static void renew(struct rsm *rsm)
 	s->found = false;
 	s->own.chain = (struct start_chain){
 		.life = env->life, .count = 1, .listed = 1, .nonces = {s->own.chain.nonces[0]}};
-	paxos_lose_vote(rsm->paxos, node_now_us(rsm->node), env->life);
-	paxos_hold_vote(rsm->paxos, false);
+	consensus_lose_vote(rsm->core, node_now_us(rsm->node), env->life);
+	consensus_hold_vote(rsm->core, false);
 	begin_claim(rsm);
 	ask_those_unheard(rsm);
 }
@@ -512,10 +514,10 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
 	}
 	/* More than is held here any more, if damage has taken it. */
 	note(s, memory_of(rsm, rsm->options.replica, s->own.chain.life), 0, theirs->last);
-	if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PAXOS_UNFIT) == 0) {
+	if (theirs->nonce == s->own.chain.nonces[0] && (m->flags & PEER_UNFIT) == 0) {
 		s->heard[seat] = m->life;
-		s->heard_learner[seat] = (m->flags & PAXOS_LEARNER) != 0;
-		s->heard_running[seat] = (m->flags & PAXOS_GRANTED) != 0;
+		s->heard_learner[seat] = (m->flags & PEER_LEARNER) != 0;
+		s->heard_running[seat] = (m->flags & PEER_GRANTED) != 0;
 	}
 }
 
@@ -527,7 +529,7 @@ static void answer_removed(struct rsm *rsm, const struct wire_paxos *m)
 {
 	struct wire_paxos pre_vote = {
 		.group = m->group, .from = m->from, .to = m->to, .life = m->life};
-	paxos_receive(rsm->paxos, node_now_us(rsm->node), METHOD_PRE_VOTE, &pre_vote);
+	consensus_receive(rsm->core, node_now_us(rsm->node), METHOD_PRE_VOTE, &pre_vote);
 }
 
 void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message,
@@ -535,8 +537,8 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 {
 	struct stale *s = &rsm->stale;
 	struct starts theirs;
-	struct paxos_members bound;
-	bool answer = (m->flags & PAXOS_ASKED) != 0;
+	struct consensus_members bound;
+	bool answer = (m->flags & PEER_ASKED) != 0;
 	if (!s->on || m->life == 0 || starts_decode(&theirs, m->remembered) != 0 ||
 	    bound_decode(&bound, m->data) != 0)
 		return;
@@ -563,7 +565,7 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 
 bool rsm_is_doubted(const struct rsm *rsm)
 {
-	return paxos_is_held(rsm->paxos) || rsm->stale.found;
+	return consensus_is_held(rsm->core) || rsm->stale.found;
 }
 
 /* T1; and T2, for nobody is current before. */
@@ -571,7 +573,7 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 		       struct wire_paxos *m)
 {
 	struct stale *s = &rsm->stale;
-	bool removes = message->method == METHOD_REJECT && (m->flags & PAXOS_REMOVED) != 0;
+	bool removes = message->method == METHOD_REJECT && (m->flags & PEER_REMOVED) != 0;
 	/*
 	 * Of that nothing gets into the log. Who speaks and is not known here may be of a later
 	 * list, of which only it knows.
@@ -596,10 +598,11 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 	    is_removed(rsm, m->from))
 		return true;
 	ask(rsm, seat);
-	switch (message->method) {
-	case METHOD_ACCEPTED:
-		m->flags = (m->flags | PAXOS_LEARNER) & ~(uint32_t)PAXOS_LEASED;
+	if (consensus_kind(rsm->core, message->method) == CONSENSUS_KIND_ACCEPTED) {
+		m->flags = (m->flags | PEER_LEARNER) & ~(uint32_t)PEER_LEASED;
 		return true;
+	}
+	switch (message->method) {
 	case METHOD_FETCH:
 	case METHOD_CHOSEN:
 	case METHOD_SNAPSHOT_FETCH:
@@ -612,9 +615,8 @@ const char *stale_judge(const struct wire_paxos *m)
 {
 	struct start_claim claim;
 	struct starts starts;
-	struct paxos_members bound;
-	if ((m->flags & ~(uint32_t)(PAXOS_ASKED | PAXOS_LEARNER | PAXOS_UNFIT | PAXOS_GRANTED)) !=
-	    0)
+	struct consensus_members bound;
+	if ((m->flags & ~(uint32_t)(PEER_ASKED | PEER_LEARNER | PEER_UNFIT | PEER_GRANTED)) != 0)
 		return "flags: not those of a start";
 	if (m->chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
@@ -631,7 +633,7 @@ const char *stale_judge(const struct wire_paxos *m)
 static void arm(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
-	bool eager = paxos_is_held(rsm->paxos) || node_now_us(rsm->node) < s->eager_until_us;
+	bool eager = consensus_is_held(rsm->core) || node_now_us(rsm->node) < s->eager_until_us;
 	node_timer_after(rsm->node, &s->timer, heartbeat_us(rsm) * (eager ? 1 : TICK_HEARTBEATS));
 }
 
@@ -639,7 +641,7 @@ static void arm(struct rsm *rsm)
 static void spread(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
-	uint32_t leader = paxos_leader(rsm->paxos);
+	uint32_t leader = consensus_leader(rsm->core);
 	uint32_t seat = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
 	if ((leader != s->leader || s->beside_tell_due) && seat != UINT32_MAX &&
 	    seat != rsm->self) {
@@ -661,7 +663,7 @@ static void tick(void *data)
 	known_look(rsm);
 	/* Nobody could tell, and nobody is told. */
 	if (alone(rsm) && !s->found) {
-		paxos_hold_vote(rsm->paxos, force_keeps_out(rsm));
+		consensus_hold_vote(rsm->core, force_keeps_out(rsm));
 		arm(rsm);
 		return;
 	}
@@ -675,7 +677,7 @@ static void tick(void *data)
 	if (node_now_us(rsm->node) < s->eager_until_us || s->ticks % REPEAT_TICKS == 0)
 		ask_those_unheard(rsm);
 	/* Who has been heard may have begun to vote since. */
-	if (s->ticks % TICK_HEARTBEATS == 0 && paxos_is_held(rsm->paxos) && !force_is_named(rsm))
+	if (s->ticks % TICK_HEARTBEATS == 0 && consensus_is_held(rsm->core) && !force_is_named(rsm))
 		stale_ask_all(rsm);
 	spread(rsm);
 	bool write = (s->write_due && s->ticks % WRITE_TICKS == 0) ||
@@ -700,7 +702,7 @@ int stale_start(struct rsm *rsm)
 		return status;
 	s->on = true;
 	begin_claim(rsm);
-	paxos_hold_vote(rsm->paxos, !alone(rsm));
+	consensus_hold_vote(rsm->core, !alone(rsm));
 	return 0;
 }
 
@@ -724,7 +726,7 @@ void rsm_moment(const struct rsm *rsm, struct rsm_moment *out)
 {
 	const struct start_chain *chain = &rsm->stale.own.chain;
 	*out = (struct rsm_moment){.life = chain->life, .root = chain->root, .count = chain->count};
-	out->promised = paxos_ballot(rsm->paxos);
+	out->promised = consensus_epoch(rsm->core);
 	out->last = claimed_last(rsm);
 	out->beside = beside_of(rsm, false);
 }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/consensus.h"
 #include "node/timer.h"
-#include "paxos/multipaxos.h"
 #include "rsm/starts.h"
 #include "wal/wal.h"
 #include "wire/wire.h"
@@ -25,18 +25,18 @@ struct stale {
 	struct start_claim own;
 	struct starts starts; /* what is remembered */
 	/* By seat (rsm/known.c). In it: of the process that was heard last; its messages count. */
-	struct start_memory *current[PAXOS_PEERS_MAX];
+	struct start_memory *current[CONSENSUS_PEERS_MAX];
 	/*
 	 * The life of its disk, if it has said that it remembers no more than we hold; 0: not yet.
 	 */
-	uint64_t heard[PAXOS_PEERS_MAX];
-	bool heard_learner[PAXOS_PEERS_MAX]; /* it says that it has no vote */
+	uint64_t heard[CONSENSUS_PEERS_MAX];
+	bool heard_learner[CONSENSUS_PEERS_MAX]; /* it says that it has no vote */
 	/* … that it need not be compared, nor named (rsm/force.h), any more */
-	bool heard_running[PAXOS_PEERS_MAX];
+	bool heard_running[CONSENSUS_PEERS_MAX];
 	/* the newest that others have told, the voters alone; slot 0: none */
-	struct paxos_members bound;
-	bool absent[PAXOS_PEERS_MAX]; /* it could not be connected to since it was asked last */
-	uint64_t asked_us[PAXOS_PEERS_MAX];
+	struct consensus_members bound;
+	bool absent[CONSENSUS_PEERS_MAX]; /* it could not be connected to since it was asked last */
+	uint64_t asked_us[CONSENSUS_PEERS_MAX];
 	struct timer timer;
 	/* until then whoever has not answered is asked at each heartbeat */
 	uint64_t eager_until_us;

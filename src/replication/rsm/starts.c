@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "paxos/ballot.h"
-#include "paxos/judge.h"
+#include "core/ballot.h"
+#include "core/consensus.h"
 
 /* ---- the judgement ---- */
 

@@ -52,7 +52,7 @@
  * like everybody else, for it becomes a voter with the life that it has. Whoever speaks to a start
  * that has not been compared is asked, member or not: its own list may be an older one, by which
  * too few are left. So is the member whose new process one is told of. Who has been removed is not
- * compared: it is told that (PAXOS_REMOVED), which a start takes before it has been compared, for
+ * compared: it is told that (PEER_REMOVED), which a start takes before it has been compared, for
  * nothing of it gets into the log.
  *
  * WHAT IS RECOGNISED. Of n replicas, let k be those others whose lives are bound and which remember

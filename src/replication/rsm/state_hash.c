@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
-#include "paxos/judge.h"
+#include "core/consensus.h"
 #include "rsm/internal.h"
 
 /*
@@ -199,7 +199,7 @@ static void tell(struct rsm *rsm)
 {
 	struct state_hash *h = &rsm->hash;
 	const struct state_report *own = own_report(rsm);
-	uint32_t leader = paxos_leader(rsm->paxos);
+	uint32_t leader = consensus_leader(rsm->core);
 	struct buffer parts = {0};
 	if (leader == 0 || leader == rsm->options.replica)
 		return;
@@ -313,7 +313,7 @@ static void propose_verdict(struct rsm *rsm)
 	struct state_hash *h = &rsm->hash;
 	struct hash_verdict v;
 	struct buffer body = {0}, vector = {0};
-	uint64_t *parts[REPLICAS_MAX] = {NULL}, ballot = paxos_ballot(rsm->paxos);
+	uint64_t *parts[REPLICAS_MAX] = {NULL}, ballot = consensus_epoch(rsm->core);
 	size_t room = verdict_room(rsm);
 	if (h->step != STATE_HASH_DONE || h->judged)
 		return;
@@ -571,7 +571,7 @@ static void give_up_state(struct rsm *rsm, const struct hash_verdict *v, uint32_
 	keep_evidence(rsm);
 	state_hash_forget(rsm);
 	rsm_set_electable(rsm);
-	paxos_resign(rsm->paxos, node_now_us(rsm->node));
+	consensus_resign(rsm->core, node_now_us(rsm->node));
 }
 
 static void judge(struct rsm *rsm, const struct hash_verdict *v)

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "base/log_json.h"
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 
 /* Every member but the first is preceded by a comma; `name` comes with it. */
 static void put_text(struct buffer *out, const char *name, struct slice value)

@@ -3,7 +3,7 @@
  * messages about them bear its trace id and the steps in between are noted (node/tracer.h).
  *
  * An id travels with the frame and not in the entry: logs and states are the same with and without
- * tracing. A follower takes the entries of an Accept that bears an id for those of the request;
+ * tracing. A follower takes the entries of a message that bears an id for those of the request;
  * under load there may be a few more than the one. What is remembered is bounded, and forgetting
  * some of it makes a trace shorter and nothing else.
  */
@@ -32,7 +32,7 @@ static void forget(struct traced *t, uint32_t i)
 static void remember(struct rsm *rsm, uint64_t request, uint64_t first, uint64_t last)
 {
 	struct traced *t = &rsm->traced;
-	/* An Accept that is sent again; or one that comes late, of what has been applied. */
+	/* A message that is sent again; or one that comes late, of what has been applied. */
 	if (find(t, first, last) != NULL || last <= rsm->applied)
 		return;
 	if (t->count == TRACED_ENTRIES_MAX)
@@ -44,27 +44,28 @@ static void remember(struct rsm *rsm, uint64_t request, uint64_t first, uint64_t
 void traced_proposed(struct rsm *rsm, const struct batch *batch)
 {
 	const struct trace_detail detail = {
-		.first = batch->slot, .last = batch->slot, .ballot = paxos_ballot(rsm->paxos)};
+		.first = batch->slot, .last = batch->slot, .ballot = consensus_epoch(rsm->core)};
 	if (batch->trace != 0)
 		remember(rsm, batch->trace, batch->slot, batch->slot);
 	node_step(rsm->node, TRACE_STEP_PROPOSE, batch->trace, &detail);
 }
 
-void traced_received(struct rsm *rsm, const struct message *message, const struct wire_paxos *m)
+void traced_received(struct rsm *rsm, const struct message *message, enum consensus_kind kind,
+		     const struct wire_paxos *m)
 {
-	if (message->method != METHOD_ACCEPT)
+	if (kind != CONSENSUS_KIND_ENTRIES)
 		return;
 	rsm->traced.echo = message->trace;
 	if (m->nentries > 0)
 		remember(rsm, message->trace, m->entries[0].slot, m->entries[m->nentries - 1].slot);
 }
 
-void traced_written(struct rsm *rsm, const struct paxos_output *out, struct durable_mark *mark)
+void traced_written(struct rsm *rsm, const struct consensus_output *out, struct durable_mark *mark)
 {
 	struct trace_detail detail = {0};
 	for (uint32_t i = 0; i < out->npersists; i++) {
-		const struct paxos_persist *p = &out->persists[i];
-		if (p->kind != PAXOS_PERSIST_ACCEPT)
+		const struct consensus_persist *p = &out->persists[i];
+		if (p->kind != CONSENSUS_PERSIST_ACCEPT)
 			continue;
 		if (detail.first == 0 || p->slot < detail.first)
 			detail.first = p->slot;
@@ -128,15 +129,16 @@ void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const st
 		detail->last = m->ranges[m->nranges - 1].last;
 	}
 	message->detail = detail;
-	if (method == METHOD_ACCEPT || method == METHOD_CHOSEN) {
+	enum consensus_kind kind = consensus_kind(rsm->core, method);
+	if (kind == CONSENSUS_KIND_ENTRIES || method == METHOD_CHOSEN) {
 		uint64_t told = newly_told(rsm, m->chosen, peer);
 		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last)
 						    : 0;
-		if (message->trace == 0 && method == METHOD_ACCEPT)
+		if (message->trace == 0 && kind == CONSENSUS_KIND_ENTRIES)
 			message->trace = t->read;
 		if (message->trace == 0)
 			message->trace = told;
-	} else if (method == METHOD_ACCEPTED) {
+	} else if (kind == CONSENSUS_KIND_ACCEPTED) {
 		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last)
 						    : 0;
 		if (message->trace == 0)
@@ -145,7 +147,7 @@ void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const st
 	}
 }
 
-void traced_applying(struct rsm *rsm, const struct paxos_chosen *chosen)
+void traced_applying(struct rsm *rsm, const struct consensus_chosen *chosen)
 {
 	const struct trace_detail detail = {
 		.first = chosen->slot, .last = chosen->slot, .ballot = chosen->ballot};
@@ -164,7 +166,7 @@ void traced_applied(struct rsm *rsm)
 
 void traced_reading(struct rsm *rsm, uint64_t request)
 {
-	const struct trace_detail detail = {.ballot = paxos_ballot(rsm->paxos)};
+	const struct trace_detail detail = {.ballot = consensus_epoch(rsm->core)};
 	if (request != 0)
 		rsm->traced.read = request;
 	node_step(rsm->node, TRACE_STEP_READ, request, &detail);
@@ -173,7 +175,7 @@ void traced_reading(struct rsm *rsm, uint64_t request)
 void traced_confirmed(struct rsm *rsm, uint64_t request, uint64_t slot)
 {
 	const struct trace_detail detail = {
-		.first = slot, .last = slot, .ballot = paxos_ballot(rsm->paxos)};
+		.first = slot, .last = slot, .ballot = consensus_epoch(rsm->core)};
 	if (request == rsm->traced.read)
 		rsm->traced.read = 0;
 	node_step(rsm->node, TRACE_STEP_CONFIRM, request, &detail);

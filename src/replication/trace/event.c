@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "core/ballot.h"
 #include "node/clock.h"
-#include "paxos/ballot.h"
 #include "wire/method.h"
 
 static const char *step_text(enum trace_step step)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "paxos/multipaxos.h"
+#include "cores/cores.h"
 #include "paxoslog/internal.h"
 #include "wire/method.h"
 
@@ -53,8 +53,8 @@ static void write_json(struct node *node, struct buffer *out)
 static void follow_members(struct paxosd *d)
 {
 	agreement_service_life(d->agreement, rsm_is_doubted(d->server.rsm));
-	const struct paxos *core = rsm_core(d->server.rsm);
-	const struct paxos_members *members = core == NULL ? NULL : paxos_members(core);
+	const struct consensus *core = rsm_core(d->server.rsm);
+	const struct consensus_members *members = core == NULL ? NULL : consensus_members(core);
 	struct agreement_binding list[sizeof members->list / sizeof members->list[0]];
 	if (members == NULL)
 		return;
@@ -64,7 +64,7 @@ static void follow_members(struct paxosd *d)
 	 */
 	if (members->slot == 0)
 		agreement_service_first(d->agreement, !d->lost && !rsm_is_doubted(d->server.rsm) &&
-							      paxos_chosen_slot(core) > 0);
+							      consensus_chosen_slot(core) > 0);
 	if (members->slot <= d->members_slot)
 		return;
 	d->members_slot = members->slot;
@@ -242,8 +242,9 @@ static uint64_t beside(void *context, bool durable)
 static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 {
 	struct rsm_options rsm = {
-		.node = &d->server.node,
-		.app = d->server.app,
+		.node = &d->node,
+		.app = d->app,
+		.consensus = consensus_default(),
 		.group = PAXOSD_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,

@@ -1,5 +1,5 @@
 /* What a replica answers from its own state: LOG_TAIL, LOG_SLOT. */
-#include "paxos/multipaxos.h"
+#include "core/consensus.h"
 #include "paxoslog/internal.h"
 #include "rsm/entry.h"
 #include "wire/wire.h"
@@ -116,11 +116,11 @@ static void search_entry(struct search *search, struct slice value)
 
 static void search_accepted(struct search *search)
 {
-	const struct paxos *core = rsm_core(search->d->server.rsm);
+	const struct consensus *core = rsm_core(search->d->server.rsm);
 	struct bytes *value;
 	for (uint64_t slot = rsm_applied(search->d->server.rsm) + 1; core != NULL && !search->found;
 	     slot++) {
-		if (!paxos_accepted(core, slot, &value))
+		if (!consensus_accepted(core, slot, &value))
 			return;
 		if (value != NULL)
 			search_entry(search, bytes_slice(value));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "wire/method.h"
 
 void shardkv_node_wake(struct shardkv_node *n)
@@ -196,6 +197,7 @@ static void create_rsm(struct shardkv_node *n)
 	struct rsm_options options = {
 		.node = &n->server.node,
 		.app = n->server.app,
+		.consensus = consensus_default(),
 		.group = n->options.gid,
 		.replica = n->options.replica,
 		.nmembers = n->options.nmembers,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "rsm/members.h"
 #include "server/server.h"
 #include "server/waiters.h"
@@ -245,6 +246,7 @@ struct node *shardmaster_create(const struct shardmaster_options *options)
 			"theirs: those who were lost would serve beside this one when they come "
 			"back; bring back the directories of as many as make a majority",
 		.node = &master->server.node,
+		.consensus = consensus_default(),
 		.group = SHARDMASTER_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,

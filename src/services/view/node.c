@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "view/node_internal.h"
 #include "wire/method.h"
 
@@ -103,6 +104,7 @@ struct node *view_node_create(const struct view_node_options *options)
 			    "would name a primary of their own when they come back; bring back the "
 			    "directories of as many as make a majority",
 		.node = &n->server.node,
+		.consensus = consensus_default(),
 		.group = VIEW_GROUP,
 		.replica = options->replica,
 		.nmembers = options->nmembers,

@@ -21,9 +21,9 @@
 #include <string.h>
 
 #include "base/id.h"
+#include "core/members.h"
 #include "host/identity_internal.h"
 #include "host/identity_members.h"
-#include "paxos/members.h"
 
 void host_members_follow(struct host *host, const struct identity_members *members)
 {

@@ -3,7 +3,7 @@
  * somebody wants lines.
  */
 #include "base/arena.h"
-#include "paxos/multipaxos.h"
+#include "core/consensus.h"
 #include "sim/trace.h"
 
 static void describe_entries(const struct wire_paxos *m, struct buffer *out)
@@ -32,7 +32,7 @@ static void describe(const struct wire_paxos *m, uint16_t method, struct buffer 
 	if (m->ballot != 0)
 		buffer_format(out, " ballot=%s", ballot_text(m->ballot, ballot));
 	if (method == METHOD_PRE_VOTE_REPLY)
-		buffer_format(out, " granted=%s", (m->flags & PAXOS_GRANTED) != 0 ? "yes" : "no");
+		buffer_format(out, " granted=%s", (m->flags & PEER_GRANTED) != 0 ? "yes" : "no");
 	else if (m->sequence != 0)
 		buffer_format(out, " round=%" PRIu64, m->sequence);
 	if (m->slot != 0)

@@ -4,7 +4,7 @@
 #include "../support/fake_env.h"
 #include "call/caller.h"
 #include "call/confirm.h"
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 

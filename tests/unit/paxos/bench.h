@@ -33,7 +33,7 @@ static inline uint64_t bench_clock(void *context)
 static inline void bench_init_leased(struct bench *b, uint32_t self, uint32_t members,
 				     uint64_t lease_us)
 {
-	struct paxos_options options = {
+	struct consensus_options options = {
 		.group = 1,
 		.self = self,
 		.nmembers = members,
@@ -60,9 +60,9 @@ static inline void bench_init(struct bench *b, uint32_t self, uint32_t members)
 }
 
 /* Takes the output; what it wants persisted is remembered, but durable only after sync(). */
-static inline const struct paxos_output *settle(struct bench *b)
+static inline const struct consensus_output *settle(struct bench *b)
 {
-	const struct paxos_output *out = paxos_output(b->core, b->now_us);
+	const struct consensus_output *out = paxos_output(b->core, b->now_us);
 	if (out->npersists > 0)
 		b->persisted = out->persists[out->npersists - 1].sequence;
 	return out;
@@ -80,8 +80,8 @@ static inline void receive(struct bench *b, enum method method, struct wire_paxo
 	paxos_receive(b->core, b->now_us, method, &m);
 }
 
-static inline const struct paxos_send *sent(const struct paxos_output *out, uint32_t to,
-					    enum method method)
+static inline const struct consensus_send *sent(const struct consensus_output *out, uint32_t to,
+						enum method method)
 {
 	for (uint32_t i = 0; i < out->nsends; i++)
 		if (out->sends[i].to == to && out->sends[i].method == method)
@@ -101,9 +101,8 @@ static inline void lead(struct bench *b, uint64_t chosen_elsewhere)
 	uint32_t needed = b->core->options.nmembers / 2;
 	for (uint32_t i = 0; i < needed; i++)
 		receive(b, METHOD_PRE_VOTE_REPLY,
-			(struct wire_paxos){.from = i + 2,
-					    .sequence = b->core->ballot,
-					    .flags = PAXOS_GRANTED});
+			(struct wire_paxos){
+				.from = i + 2, .sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -113,7 +112,7 @@ static inline void lead(struct bench *b, uint64_t chosen_elsewhere)
 					    .ballot = b->core->ballot,
 					    .slot = b->core->peers[i + 1].promise_next,
 					    .chosen = i == 0 ? chosen_elsewhere : 0});
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_LEADER);
 	settle(b);
 }
 

@@ -27,7 +27,7 @@ START_TEST(test_rounds_do_not_cross_ballots)
 		(struct wire_paxos){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
 	settle(&b);
 	sync_all(&b);
-	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	if (accepted != NULL && accepted->message.ballot == ballot_make(2, 1))
 		ck_assert_uint_eq(accepted->message.sequence, 0);
 	/* And the new leadership's first round is answered. */
@@ -63,7 +63,7 @@ START_TEST(test_learning_ahead_of_applying_is_bounded)
 	b.now_us += 1000000;
 	paxos_tick(b.core, b.now_us);
 	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_FETCH));
-	struct paxos_chosen chosen;
+	struct consensus_chosen chosen;
 	uint64_t applied = 0;
 	while (paxos_next_chosen(b.core, &chosen))
 		applied = chosen.slot;
@@ -72,7 +72,7 @@ START_TEST(test_learning_ahead_of_applying_is_bounded)
 	for (uint32_t i = 0; i < 10 && !asked; i++) {
 		b.now_us += 100000;
 		paxos_tick(b.core, b.now_us);
-		const struct paxos_output *out = settle(&b);
+		const struct consensus_output *out = settle(&b);
 		asked = sent(out, 1, METHOD_FETCH) != NULL || sent(out, 3, METHOD_FETCH) != NULL;
 	}
 	ck_assert(asked);
@@ -94,7 +94,7 @@ START_TEST(test_refused_candidate_fetches)
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PRE_VOTE));
 	receive(&b, METHOD_PRE_VOTE_REPLY,
 		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
-	const struct paxos_send *fetch = sent(settle(&b), 2, METHOD_FETCH);
+	const struct consensus_send *fetch = sent(settle(&b), 2, METHOD_FETCH);
 	ck_assert_ptr_nonnull(fetch);
 	ck_assert_uint_eq(fetch->message.slot, 1);
 	paxos_destroy(b.core);
@@ -114,7 +114,7 @@ START_TEST(test_whoever_tells_is_asked_on)
 		(struct wire_paxos){
 			.from = 2, .ballot = ballot_make(1, 2), .sequence = 1, .chosen = 100});
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_FETCH));
-	const struct paxos_send *fetch = NULL;
+	const struct consensus_send *fetch = NULL;
 	for (uint32_t i = 0; i < 10 && fetch == NULL; i++) {
 		b.now_us += 60000;
 		paxos_tick(b.core, b.now_us);
@@ -130,7 +130,7 @@ START_TEST(test_whoever_tells_is_asked_on)
 					    .chosen = 40,
 					    .nentries = 1,
 					    .entries = &entry});
-		const struct paxos_output *out = settle(&b);
+		const struct consensus_output *out = settle(&b);
 		/* It has no more than 40: then it is the other's turn. */
 		fetch = sent(out, slot < 40 ? 3 : 2, METHOD_FETCH);
 		ck_assert_ptr_nonnull(fetch);
@@ -157,10 +157,10 @@ START_TEST(test_promise_in_parts)
 	receive(&b, METHOD_PREPARE, prepare);
 	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_PROMISE));
 	sync_all(&b);
-	const struct paxos_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
+	const struct consensus_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
 	ck_assert_ptr_nonnull(promise);
 	ck_assert_uint_eq(promise->message.nentries, 2);
-	ck_assert_uint_eq(promise->message.flags, PAXOS_MORE);
+	ck_assert_uint_eq(promise->message.flags, PEER_MORE);
 	prepare.slot = 3;
 	receive(&b, METHOD_PREPARE, prepare);
 	promise = sent(settle(&b), 1, METHOD_PROMISE);
@@ -179,26 +179,26 @@ START_TEST(test_promise_in_parts)
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	receive(&b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PAXOS_GRANTED});
+		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PEER_GRANTED});
 	settle(&b);
 	sync_all(&b);
 	settle(&b);
 	struct wire_paxos part = {.from = 2,
 				  .ballot = b.core->ballot,
 				  .slot = 1,
-				  .flags = PAXOS_MORE,
+				  .flags = PEER_MORE,
 				  .nentries = 1,
 				  .entries = &entry};
 	receive(&b, METHOD_PROMISE, part);
 	receive(&b, METHOD_PROMISE, part);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
-	const struct paxos_send *again = sent(settle(&b), 2, METHOD_PREPARE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
+	const struct consensus_send *again = sent(settle(&b), 2, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(again);
 	ck_assert_uint_eq(again->message.slot, 2);
 	part.slot = entry.slot = 2;
 	part.flags = 0;
 	receive(&b, METHOD_PROMISE, part);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	ck_assert_uint_eq(paxos_barrier(b.core), 2);
 	paxos_destroy(b.core);
 }

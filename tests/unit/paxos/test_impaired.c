@@ -70,7 +70,7 @@ static struct wire_entry entry_of(uint64_t slot, uint64_t ballot, const char *va
  */
 static void damaged(struct bench *b)
 {
-	struct paxos_options options;
+	struct consensus_options options;
 	bench_init(b, 3, 3);
 	options = b->core->options;
 	paxos_destroy(b->core);
@@ -97,7 +97,7 @@ START_TEST(test_a_promise_names_what_it_cannot_answer_for)
 	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot, .slot = 1});
 	settle(&b);
 	sync_all(&b);
-	const struct paxos_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
+	const struct consensus_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
 	ck_assert_ptr_nonnull(promise);
 	const struct wire_paxos *m = &promise->message;
 	ck_assert_uint_eq(m->nentries, 5);
@@ -111,8 +111,8 @@ START_TEST(test_a_promise_names_what_it_cannot_answer_for)
 }
 END_TEST
 
-static const struct paxos_persist *written(const struct paxos_output *out,
-					   enum paxos_persist_kind kind)
+static const struct consensus_persist *written(const struct consensus_output *out,
+					       enum consensus_persist_kind kind)
 {
 	for (uint32_t i = 0; i < out->npersists; i++)
 		if (out->persists[i].kind == kind)
@@ -134,10 +134,10 @@ START_TEST(test_what_is_learnt_is_written_again)
 	receive(&b, METHOD_CHOSEN,
 		(struct wire_paxos){
 			.from = 1, .slot = 2, .chosen = 4, .nentries = 2, .entries = entries});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
-	const struct paxos_persist *accept = written(out, PAXOS_PERSIST_ACCEPT),
-				   *chosen = written(out, PAXOS_PERSIST_CHOSEN);
+	const struct consensus_persist *accept = written(out, CONSENSUS_PERSIST_ACCEPT),
+				       *chosen = written(out, CONSENSUS_PERSIST_CHOSEN);
 	ck_assert(accept != NULL && accept->slot == 2);
 	ck_assert(chosen != NULL && chosen->slot == 4 && chosen->ballot == 0 && chosen->last == 0);
 	ck_assert_uint_eq(b.core->impaired.count, 1);
@@ -161,7 +161,7 @@ START_TEST(test_what_a_leader_is_sure_of_is_impaired_no_longer)
 		receive(&b, METHOD_ACCEPT,
 			(struct wire_paxos){.from = from,
 					    .ballot = ballot,
-					    .flags = PAXOS_FIRST,
+					    .flags = PEER_FIRST,
 					    .nentries = 1,
 					    .entries = &entry});
 		settle(&b);
@@ -180,8 +180,8 @@ START_TEST(test_what_a_leader_is_sure_of_is_impaired_no_longer)
 		ck_assert(impaired_has(&b.core->impaired, 10) == (later == 0));
 		/* It is not to be handed over to. */
 		sync_all(&b);
-		const struct paxos_send *accepted = sent(settle(&b), from, METHOD_ACCEPTED);
-		ck_assert(accepted == NULL || (accepted->message.flags & PAXOS_UNFIT) != 0);
+		const struct consensus_send *accepted = sent(settle(&b), from, METHOD_ACCEPTED);
+		ck_assert(accepted == NULL || (accepted->message.flags & PEER_UNFIT) != 0);
 		paxos_destroy(b.core);
 	}
 }
@@ -201,11 +201,11 @@ static void stand(struct bench *b, uint32_t members)
 	for (uint32_t i = 2; i <= members / 2 + 1; i++)
 		receive(b, METHOD_PRE_VOTE_REPLY,
 			(struct wire_paxos){
-				.from = i, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+				.from = i, .sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_CANDIDATE);
 }
 
 static void promise_from(struct bench *b, uint32_t from, struct wire_paxos m)
@@ -229,12 +229,12 @@ START_TEST(test_an_impaired_promise_does_not_count)
 	/* In slot 3 the other two may have chosen something: nobody who is there can say. */
 	stand(&b, 3);
 	promise_from(&b, 2, (struct wire_paxos){.nimpaired = 1, .impaired = &third});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_eq(paxos_undecided(b.core, &impaired, &silent), 3);
 	ck_assert_uint_eq(impaired, 2);
 	ck_assert_uint_eq(silent, 4);
 	promise_from(&b, 3, (struct wire_paxos){.nentries = 1, .entries = &value});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	struct bytes *held;
 	ck_assert(paxos_accepted(b.core, 3, &held) && held != NULL);
 	ck_assert_uint_eq(paxos_undecided(b.core, &impaired, &silent), 0);
@@ -242,10 +242,10 @@ START_TEST(test_an_impaired_promise_does_not_count)
 	/* Nor may what lies behind everything that anybody reports be taken for empty. */
 	stand(&b, 3);
 	promise_from(&b, 2, (struct wire_paxos){.nimpaired = 1, .impaired = &open});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_eq(paxos_undecided(b.core, &impaired, &silent), 9);
 	promise_from(&b, 3, (struct wire_paxos){0});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -264,9 +264,9 @@ START_TEST(test_damage_in_different_slots_is_survived)
 	promise_from(&b, 3,
 		     (struct wire_paxos){
 			     .nentries = 1, .entries = &values[0], .nimpaired = 1, .impaired = &c});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	promise_from(&b, 4, (struct wire_paxos){0});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	struct bytes *held;
 	for (uint64_t slot = 2; slot <= 4; slot += 2)
 		ck_assert(paxos_accepted(b.core, slot, &held) && held != NULL);
@@ -290,9 +290,9 @@ START_TEST(test_a_value_known_to_be_chosen_decides)
 					 .impaired = &below,
 					 .nknown = 1,
 					 .known = &known});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	promise_from(&b, 4, (struct wire_paxos){.chosen = 2});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	struct bytes *held;
 	ck_assert(paxos_accepted(b.core, 3, &held) && held != NULL);
 	paxos_destroy(b.core);
@@ -354,7 +354,7 @@ START_TEST(test_what_is_not_impaired_says_so_in_its_notes)
 	receive(&b, METHOD_ACCEPT,
 		(struct wire_paxos){
 			.from = 1, .ballot = ballot, .sequence = 2, .slot = 1, .chosen = 2});
-	const struct paxos_persist *chosen = written(settle(&b), PAXOS_PERSIST_CHOSEN);
+	const struct consensus_persist *chosen = written(settle(&b), CONSENSUS_PERSIST_CHOSEN);
 	ck_assert(chosen != NULL && chosen->slot == 2 && chosen->ballot == ballot &&
 		  chosen->last == 3);
 	paxos_destroy(b.core);

@@ -40,12 +40,11 @@ static void stand(void)
 	paxos_tick(b->core, b->now_us);
 	settle(b);
 	receive(b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){
-			.from = 2, .sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+		(struct wire_paxos){.from = 2, .sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_CANDIDATE);
 }
 
 /* Who sends in a ballot of its own does so in its own, and in a possible one. */
@@ -103,7 +102,7 @@ START_TEST(rounds)
 		b->now_us = paxos_deadline_us(b->core);
 		paxos_tick(b->core, b->now_us);
 		paxos_output(b->core, b->now_us);
-		ck_assert_int_eq(paxos_role(b->core), PAXOS_FOLLOWER);
+		ck_assert_int_eq(paxos_role(b->core), CONSENSUS_FOLLOWER);
 	}
 	/* Who uses the last round is still followed. */
 	plausible(ballot_make(BALLOT_ROUND_MAX, 2));
@@ -112,7 +111,7 @@ START_TEST(rounds)
 	ck_assert_uint_eq(paxos_leader(b->core), 2);
 	PASSES(TAKE_OVER);
 	paxos_receive(b->core, b->now_us, METHOD_TAKE_OVER, &m);
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b->core);
 }
 END_TEST
@@ -149,13 +148,13 @@ START_TEST(accepts)
 	entries[0] = (struct wire_entry){.slot = 1, .ballot = m.ballot, .value = slice_string("v")};
 	REFUSED(ACCEPT, "entries.ballot");
 	plausible(ballot_make(3, 2));
-	m.sequence = PAXOS_SEQUENCE_MAX + 1;
+	m.sequence = CONSENSUS_SEQUENCE_MAX + 1;
 	REFUSED(ACCEPT, "sequence");
 	plausible(ballot_make(3, 2));
 	m.lease_us = LEASE_POSSIBLE_US + 1;
 	REFUSED(ACCEPT, "lease_us");
 	plausible(ballot_make(3, 2));
-	m.vouched = PAXOS_SEQUENCE_MAX;
+	m.vouched = CONSENSUS_SEQUENCE_MAX;
 	PASSES(ACCEPT);
 	m.vouched++;
 	REFUSED(ACCEPT, "vouched");
@@ -200,11 +199,11 @@ START_TEST(acknowledgements)
 	m.sequence = b->core->round + 1;
 	REFUSED(ACCEPTED, "sequence");
 	m.sequence = 0;
-	m.stamp = PAXOS_SEQUENCE_MAX + 1;
+	m.stamp = CONSENSUS_SEQUENCE_MAX + 1;
 	REFUSED(ACCEPTED, "stamp");
-	m.stamp = PAXOS_SEQUENCE_MAX;
+	m.stamp = CONSENSUS_SEQUENCE_MAX;
 	PASSES(ACCEPTED);
-	m.flags = PAXOS_GRANTED;
+	m.flags = PEER_GRANTED;
 	REFUSED(ACCEPTED, "flags");
 	m.flags = 0;
 	m.ballot = ballot_make(9, 2);
@@ -243,9 +242,9 @@ START_TEST(learning)
 	entries[1].ballot = UINT64_MAX << 8 | 2;
 	REFUSED(CHOSEN, "entries.ballot");
 	entries[1].ballot = ballot_make(2, 3);
-	m.flags = PAXOS_MORE;
+	m.flags = PEER_MORE;
 	REFUSED(CHOSEN, "flags");
-	m.flags = PAXOS_SNAPSHOT;
+	m.flags = PEER_SNAPSHOT;
 	PASSES(CHOSEN);
 	m.slot = m.chosen + 1;
 	REFUSED(CHOSEN, "slot");
@@ -300,7 +299,7 @@ START_TEST(promises)
 	REFUSED(PROMISE, "entries.ballot");
 	m.nentries = 0;
 	PASSES(PROMISE);
-	m.flags = PAXOS_MORE;
+	m.flags = PEER_MORE;
 	REFUSED(PROMISE, "flags");
 	m.flags = 0;
 	m.slot = 0;
@@ -337,7 +336,7 @@ START_TEST(far_behind)
 	m.chosen = SLOT_MAX - 1;
 	PASSES(PROMISE);
 	paxos_receive(b->core, b->now_us, METHOD_PROMISE, &m);
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_FOLLOWER);
 	ck_assert_uint_lt(b->core->ring.capacity, 100000);
 	ck_assert_uint_lt(b->core->recovered.capacity, 100000);
 	paxos_destroy(b->core);

@@ -54,7 +54,7 @@ START_TEST(test_highest_accepted_value_is_proposed)
 			receive(&b, METHOD_PRE_VOTE_REPLY,
 				(struct wire_paxos){.from = i,
 						    .sequence = b.core->ballot,
-						    .flags = PAXOS_GRANTED});
+						    .flags = PEER_GRANTED});
 		settle(&b);
 		sync_all(&b);
 		settle(&b);
@@ -66,8 +66,8 @@ START_TEST(test_highest_accepted_value_is_proposed)
 			m.slot = 1;
 			receive(&b, METHOD_PROMISE, m);
 		}
-		ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
-		const struct paxos_send *accept = sent(settle(&b), 5, METHOD_ACCEPT);
+		ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
+		const struct consensus_send *accept = sent(settle(&b), 5, METHOD_ACCEPT);
 		ck_assert_ptr_nonnull(accept);
 		ck_assert_uint_eq(accept->message.nentries, 4);
 		const char *const want[] = {"high", "mine", "", "last"};
@@ -98,8 +98,8 @@ START_TEST(test_snapshot_over_own_slots_ends_leadership)
 	paxos_install_snapshot(b.core, b.now_us, 2, NULL);
 	b.now_us += 30000;
 	paxos_tick(b.core, b.now_us);
-	const struct paxos_output *out = settle(&b);
-	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	const struct consensus_output *out = settle(&b);
+	ck_assert_int_ne(paxos_role(b.core), CONSENSUS_LEADER);
 	ck_assert_ptr_null(sent(out, 2, METHOD_ACCEPT));
 	paxos_destroy(b.core);
 }
@@ -113,7 +113,7 @@ START_TEST(test_snapshot_below_own_slots_keeps_leadership)
 	lead(&b, 100);
 	ck_assert_uint_eq(paxos_barrier(b.core), 101);
 	paxos_install_snapshot(b.core, b.now_us, 100, NULL);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 100);
 	paxos_destroy(b.core);
 }
@@ -136,7 +136,7 @@ START_TEST(test_endless_reads_need_bounded_memory)
 			(struct wire_paxos){
 				.from = 2, .ballot = b.core->ballot, .sequence = round});
 		b.now_us += 10;
-		const struct paxos_output *out = settle(&b);
+		const struct consensus_output *out = settle(&b);
 		for (uint32_t i = 0; i < out->nreads; i++)
 			ck_assert_uint_eq(out->reads[i].id, ++confirmed);
 	}
@@ -156,7 +156,7 @@ START_TEST(test_leader_that_cannot_learn_lets_go)
 	bench_init(&b, 1, 3);
 	lead(&b, 10);
 	uint64_t until = b.now_us + 5000000;
-	while (paxos_role(b.core) == PAXOS_LEADER && b.now_us < until) {
+	while (paxos_role(b.core) == CONSENSUS_LEADER && b.now_us < until) {
 		b.now_us += 10000;
 		paxos_tick(b.core, b.now_us);
 		/* Member 3 follows, and knows as little. */
@@ -166,7 +166,7 @@ START_TEST(test_leader_that_cannot_learn_lets_go)
 		settle(&b);
 		sync_all(&b);
 	}
-	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_ne(paxos_role(b.core), CONSENSUS_LEADER);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(test_only_own_slots_are_sent)
 		(struct wire_paxos){
 			.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
 	for (uint32_t i = 0; i < 5; i++) {
-		const struct paxos_output *out = settle(&b);
+		const struct consensus_output *out = settle(&b);
 		for (uint32_t k = 0; k < out->nsends; k++)
 			for (uint32_t e = 0; e < out->sends[k].message.nentries &&
 					     out->sends[k].method == METHOD_ACCEPT;
@@ -225,7 +225,7 @@ START_TEST(test_hand_over_leaves_nothing_to_ask)
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert_ptr_null(sent(settle(&b), 2, METHOD_TAKE_OVER));
 	sync_all(&b);
-	const struct paxos_send *take_over = sent(settle(&b), 2, METHOD_TAKE_OVER);
+	const struct consensus_send *take_over = sent(settle(&b), 2, METHOD_TAKE_OVER);
 	ck_assert_ptr_nonnull(take_over);
 	ck_assert_uint_eq(take_over->message.chosen, 2);
 	paxos_destroy(b.core);
@@ -239,7 +239,7 @@ START_TEST(test_hand_over_leaves_nothing_to_ask)
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER,
 		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	paxos_destroy(b.core);
 }
@@ -252,7 +252,7 @@ END_TEST
 static void read_for(struct bench *b, uint64_t duration_us)
 {
 	uint64_t until = b->now_us + duration_us, id = 0;
-	while (b->now_us < until && paxos_role(b->core) == PAXOS_LEADER) {
+	while (b->now_us < until && paxos_role(b->core) == CONSENSUS_LEADER) {
 		b->now_us += 5000;
 		if (paxos_deadline_us(b->core) <= b->now_us)
 			paxos_tick(b->core, b->now_us);
@@ -287,14 +287,14 @@ START_TEST(test_reads_do_not_stop_the_clock)
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert(!paxos_can_propose(b.core));
 	read_for(&b, 1000000);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	ck_assert(paxos_can_propose(b.core));
 	paxos_destroy(b.core);
 	/* Slots that nobody can tell: the leader lets go. */
 	bench_init(&b, 1, 3);
 	lead(&b, 10);
 	read_for(&b, 2000000);
-	ck_assert_int_ne(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_ne(paxos_role(b.core), CONSENSUS_LEADER);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -329,7 +329,7 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 	ck_assert_uint_le(heartbeats, 11);
 	uint64_t silent_us = b.now_us;
 	ck_assert(paxos_read(b.core, ++id));
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	while (sent(out, 3, METHOD_ACCEPT) == NULL) {
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);

@@ -24,10 +24,10 @@ START_TEST(test_promises_nothing)
 	learner(&b);
 	ck_assert(!paxos_votes(b.core));
 	receive(&b, METHOD_PRE_VOTE, (struct wire_paxos){.from = 1, .ballot = ballot});
-	const struct paxos_send *reply = sent(settle(&b), 1, METHOD_PRE_VOTE_REPLY);
+	const struct consensus_send *reply = sent(settle(&b), 1, METHOD_PRE_VOTE_REPLY);
 	ck_assert(reply != NULL && reply->message.flags == 0);
 	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot, .slot = 1});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
 	ck_assert_uint_eq(out->nsends, 0);
 	sync_all(&b);
@@ -43,9 +43,9 @@ START_TEST(test_never_stands)
 	for (int i = 0; i < 20; i++) {
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);
-		ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+		ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 		/* It asks one after the other what there is: it may have been removed. */
-		const struct paxos_output *out = settle(&b);
+		const struct consensus_output *out = settle(&b);
 		ck_assert_uint_eq(out->nsends, 1);
 		ck_assert_int_eq(out->sends[0].method, METHOD_FETCH);
 	}
@@ -54,7 +54,7 @@ START_TEST(test_never_stands)
 	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1});
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 	/* Nor alone: that group is silent. */
 	bench_init(&b, 1, 1);
@@ -64,7 +64,7 @@ START_TEST(test_never_stands)
 		paxos_tick(b.core, b.now_us);
 		settle(&b);
 		sync_all(&b);
-		ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+		ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	}
 	paxos_destroy(b.core);
 }
@@ -86,9 +86,9 @@ START_TEST(test_accepts_and_learns)
 				    .entries = &entry});
 	settle(&b);
 	sync_all(&b);
-	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
-	ck_assert_uint_eq(accepted->message.flags, PAXOS_LEARNER);
+	ck_assert_uint_eq(accepted->message.flags, PEER_LEARNER);
 	ck_assert_uint_eq(accepted->message.nranges, 1);
 	receive(&b, METHOD_ACCEPT,
 		(struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
@@ -116,18 +116,18 @@ START_TEST(test_gives_up)
 	bench_init(&b, 1, 3);
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_PRE_CANDIDATE);
 	uint64_t ballot = b.core->ballot;
 	paxos_stop_voting(b.core, b.now_us);
 	receive(&b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = ballot, .flags = PAXOS_GRANTED});
+		(struct wire_paxos){.from = 2, .sequence = ballot, .flags = PEER_GRANTED});
 	ck_assert_uint_eq(settle(&b)->nsends, 0);
 	paxos_destroy(b.core);
 
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
 	paxos_stop_voting(b.core, b.now_us);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	ck_assert(!paxos_can_propose(b.core) && !paxos_read(b.core, 1));
 	paxos_destroy(b.core);
 }
@@ -157,13 +157,13 @@ START_TEST(test_counted_for_nothing)
 	bench_init_leased(&b, 1, 3, LEASE_US);
 	lead(&b, 0);
 	sync_all(&b);
-	answer(&b, 3, PAXOS_LEARNER);
+	answer(&b, 3, PEER_LEARNER);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
 	ck_assert(!paxos_lease_holds(b.core));
 	ck_assert(paxos_read(b.core, 1));
 	/* The round of reads is asked of who may answer it. */
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_ACCEPT));
-	answer(&b, 3, PAXOS_LEARNER);
+	answer(&b, 3, PEER_LEARNER);
 	ck_assert_uint_eq(settle(&b)->nreads, 0);
 	/* It is nobody to hand over to, though nobody has as much. */
 	ck_assert_uint_eq(b.core->peers[2].matched, b.core->next_slot - 1);
@@ -171,7 +171,7 @@ START_TEST(test_counted_for_nothing)
 	ck_assert(paxos_transfer(b.core, b.now_us, 0));
 	ck_assert_uint_eq(b.core->transfer_to, 2);
 	/* Whose vote counts makes up the quorum. */
-	answer(&b, 2, PAXOS_LEASED);
+	answer(&b, 2, PEER_LEASED);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), b.core->next_slot - 1);
 	ck_assert(paxos_lease_holds(b.core));
 	ck_assert_uint_eq(settle(&b)->nreads, 1);
@@ -186,7 +186,7 @@ START_TEST(test_late_answer_of_its_earlier_life)
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
 	sync_all(&b);
-	answer(&b, 3, PAXOS_LEARNER);
+	answer(&b, 3, PEER_LEARNER);
 	answer(&b, 3, 0);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
 	paxos_destroy(b.core);
@@ -204,21 +204,21 @@ START_TEST(test_no_quorum_with_it)
 	lead(&b, 0);
 	sync_all(&b);
 	uint64_t end_us = b.now_us + 4 * b.core->options.election_timeout_us;
-	while (paxos_role(b.core) == PAXOS_LEADER && b.now_us < end_us) {
-		answer(&b, 3, PAXOS_LEARNER);
+	while (paxos_role(b.core) == CONSENSUS_LEADER && b.now_us < end_us) {
+		answer(&b, 3, PEER_LEARNER);
 		ck_assert(paxos_read(b.core, 1));
 		ck_assert_uint_eq(settle(&b)->nreads, 0);
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);
 	}
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 	/* Both others are learners. */
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
 	sync_all(&b);
-	answer(&b, 2, PAXOS_LEARNER);
-	answer(&b, 3, PAXOS_LEARNER);
+	answer(&b, 2, PEER_LEARNER);
+	answer(&b, 3, PEER_LEARNER);
 	ck_assert(paxos_read(b.core, 1));
 	ck_assert_uint_eq(settle(&b)->nreads, 0);
 	ck_assert(!paxos_transfer(b.core, b.now_us, 0) && !paxos_relieve(b.core, b.now_us));
@@ -235,9 +235,9 @@ START_TEST(test_judged)
 			       .from = 3,
 			       .to = 1,
 			       .ballot = b.core->ballot,
-			       .flags = PAXOS_LEARNER | PAXOS_LEASED};
+			       .flags = PEER_LEARNER | PEER_LEASED};
 	ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_ACCEPTED, &m));
-	m.flags = PAXOS_LEARNER | PAXOS_UNFIT;
+	m.flags = PEER_LEARNER | PEER_UNFIT;
 	ck_assert_ptr_null(paxos_judge(b.core, METHOD_ACCEPTED, &m));
 	paxos_destroy(b.core);
 }

@@ -15,7 +15,7 @@ static void grant(struct bench *b)
 		(struct wire_paxos){.from = 2,
 				    .ballot = b->core->ballot,
 				    .sequence = b->core->round,
-				    .flags = PAXOS_LEASED});
+				    .flags = PEER_LEASED});
 }
 
 static uint32_t reads_confirmed(struct bench *b)
@@ -136,12 +136,12 @@ START_TEST(test_echo_is_no_lease)
 		(struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 2});
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){
-			.from = 2, .ballot = b.core->ballot, .sequence = 1, .flags = PAXOS_LEASED});
+			.from = 2, .ballot = b.core->ballot, .sequence = 1, .flags = PEER_LEASED});
 	ck_assert(!paxos_lease_holds(b.core));
 	paxos_destroy(b.core);
 
 	follow_with_lease(&b, 150001);
-	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.flags, 0);
 	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
@@ -156,16 +156,16 @@ START_TEST(test_grantor_holds_back)
 {
 	struct bench b;
 	follow_with_lease(&b, LEASE_US);
-	const struct paxos_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
-	ck_assert_uint_eq(accepted->message.flags, PAXOS_LEASED);
+	ck_assert_uint_eq(accepted->message.flags, PEER_LEASED);
 	paxos_peer_lost(b.core, b.now_us, 1);
 	b.now_us += LEASE_US - 1;
 	ck_assert(!promises(&b, 3, (struct wire_paxos){0}));
 	receive(&b, METHOD_PRE_VOTE, (struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3)});
-	const struct paxos_send *reply = sent(settle(&b), 3, METHOD_PRE_VOTE_REPLY);
+	const struct consensus_send *reply = sent(settle(&b), 3, METHOD_PRE_VOTE_REPLY);
 	ck_assert_ptr_nonnull(reply);
-	ck_assert_uint_eq(reply->message.flags & PAXOS_GRANTED, 0);
+	ck_assert_uint_eq(reply->message.flags & PEER_GRANTED, 0);
 	b.now_us += 1;
 	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
 	paxos_destroy(b.core);
@@ -183,7 +183,7 @@ START_TEST(test_grantor_does_not_stand)
 	settle(&b);
 	uint64_t until_us = b.now_us + LEASE_US;
 	paxos_peer_lost(b.core, b.now_us, 1);
-	while (paxos_role(b.core) == PAXOS_FOLLOWER) {
+	while (paxos_role(b.core) == CONSENSUS_FOLLOWER) {
 		b.now_us = paxos_deadline_us(b.core);
 		paxos_tick(b.core, b.now_us);
 	}
@@ -207,14 +207,14 @@ START_TEST(test_restart_keeps_what_it_forgot)
 		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1});
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1)});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_peer_lost(b.core, b.now_us, 1);
 	b.now_us = until_us - 1;
 	paxos_tick(b.core, b.now_us);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	ck_assert(!promises(
 		&b, 3,
-		(struct wire_paxos){.flags = PAXOS_LEASE_OVER, .sequence = ballot_make(1, 1)}));
+		(struct wire_paxos){.flags = PEER_LEASE_OVER, .sequence = ballot_make(1, 1)}));
 	b.now_us = until_us;
 	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
 	paxos_destroy(b.core);
@@ -244,7 +244,7 @@ START_TEST(test_hand_over_ends_the_lease)
 	/* The successor did not come: it goes on to lead, without a lease. */
 	b.now_us += 160000;
 	paxos_tick(b.core, b.now_us);
-	const struct paxos_send *accept = sent(settle(&b), 2, METHOD_ACCEPT);
+	const struct consensus_send *accept = sent(settle(&b), 2, METHOD_ACCEPT);
 	ck_assert_ptr_nonnull(accept);
 	ck_assert_uint_eq(accept->message.lease_us, 0);
 	grant(&b);
@@ -255,12 +255,12 @@ START_TEST(test_hand_over_ends_the_lease)
 	follow_with_lease(&b, LEASE_US);
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1)});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	settle(&b);
 	sync_all(&b);
-	const struct paxos_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
+	const struct consensus_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(prepare);
-	ck_assert_uint_eq(prepare->message.flags, PAXOS_LEASE_OVER);
+	ck_assert_uint_eq(prepare->message.flags, PEER_LEASE_OVER);
 	ck_assert_uint_eq(prepare->message.sequence, ballot_make(1, 1));
 	paxos_destroy(b.core);
 
@@ -274,7 +274,7 @@ START_TEST(test_hand_over_ends_the_lease)
 						    .sequence = 1,
 						    .lease_us = LEASE_US});
 		bool promised = promises(&b, 3,
-					 (struct wire_paxos){.flags = PAXOS_LEASE_OVER,
+					 (struct wire_paxos){.flags = PEER_LEASE_OVER,
 							     .sequence = ballot_make(1, 1)});
 		ck_assert(promised == !later);
 		paxos_destroy(b.core);

@@ -54,9 +54,9 @@ START_TEST(test_slow_disks)
 			uint32_t leader = group_leader(&g);
 			ck_assert_msg(leader != UINT32_MAX, "%u replicas, seed %u: no leader",
 				      counts[k], (unsigned)seed);
-			uint64_t ballot = paxos_ballot(g.replicas[leader].core);
+			uint64_t ballot = paxos_epoch(g.replicas[leader].core);
 			ck_assert(serves(&g, 20000000));
-			ck_assert_uint_eq(paxos_ballot(g.replicas[leader].core), ballot);
+			ck_assert_uint_eq(paxos_epoch(g.replicas[leader].core), ballot);
 			group_free(&g);
 		}
 	}
@@ -102,7 +102,7 @@ START_TEST(test_knowledge_dies_with_its_owner)
 		group_run(&g, 200000);
 		ck_assert_uint_eq(paxos_chosen_slot(g.replicas[one].core), slot);
 		ck_assert_uint_lt(paxos_chosen_slot(g.replicas[two].core), slot);
-		while (paxos_role(g.replicas[one].core) == PAXOS_LEADER)
+		while (paxos_role(g.replicas[one].core) == CONSENSUS_LEADER)
 			group_run(&g, 10000);
 		/*
 		 * Number two stands with the consent of number three, and is elected with the
@@ -110,11 +110,11 @@ START_TEST(test_knowledge_dies_with_its_owner)
 		 */
 		paxos_set_electable(g.replicas[one].core, false);
 		paxos_set_electable(g.replicas[two].core, true);
-		while (paxos_role(g.replicas[two].core) != PAXOS_CANDIDATE)
+		while (paxos_role(g.replicas[two].core) != CONSENSUS_CANDIDATE)
 			ck_assert(group_step(&g, g.now_us + 1000000));
 		g.cut[one][two] = false;
 		g.cut[three][two] = true;
-		while (paxos_role(g.replicas[two].core) != PAXOS_LEADER)
+		while (paxos_role(g.replicas[two].core) != CONSENSUS_LEADER)
 			ck_assert(group_step(&g, g.now_us + 1000000));
 		group_crash(&g, one);
 		paxos_set_electable(g.replicas[three].core, true);
@@ -133,7 +133,7 @@ static void lead_by(struct group *g, uint32_t i)
 {
 	for (uint32_t k = 0; k < g->count; k++)
 		paxos_set_electable(g->replicas[k].core, k == i);
-	while (group_leader(g) != i || paxos_role(g->replicas[i].core) != PAXOS_LEADER)
+	while (group_leader(g) != i || paxos_role(g->replicas[i].core) != CONSENSUS_LEADER)
 		ck_assert(group_step(g, g->now_us + 1000000));
 }
 

@@ -11,16 +11,16 @@
  * An entry of members as text: "M", base, and for each member number, binding and life, a byte
  * each.
  */
-static bool members_of(struct slice value, struct paxos_members *out)
+static bool members_of(struct slice value, struct consensus_members *out)
 {
 	if (value.len < 2 || value.data[0] != 'M')
 		return false;
-	*out = (struct paxos_members){.base = value.data[1], .next_number = 7};
+	*out = (struct consensus_members){.base = value.data[1], .next_number = 7};
 	for (size_t i = 2; i + 2 < value.len; i += 3)
-		out->list[out->count++] = (struct paxos_binding){.replica = value.data[i],
-								 .binding = value.data[i + 1],
-								 .life = value.data[i + 2],
-								 .role = MEMBER_VOTER};
+		out->list[out->count++] = (struct consensus_binding){.replica = value.data[i],
+								     .binding = value.data[i + 1],
+								     .life = value.data[i + 2],
+								     .role = MEMBER_VOTER};
 	return true;
 }
 
@@ -60,7 +60,7 @@ static void learn_members(struct bench *b)
 				       {.slot = 2, .value = bytes_slice(other)}};
 	hear(b, METHOD_ACCEPT, 2, LIFE(2),
 	     (struct wire_paxos){.ballot = ballot_make(5, 2),
-				 .flags = PAXOS_FIRST,
+				 .flags = PEER_FIRST,
 				 .entries = entries,
 				 .nentries = 2});
 	hear(b, METHOD_ACCEPT, 2, LIFE(2),
@@ -89,10 +89,10 @@ START_TEST(test_bound)
 	hear(&b, METHOD_PREPARE, 2, 0,
 	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(settle(&b)->npersists, 0);
-	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(5, 2));
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
 	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
-	ck_assert_uint_eq(paxos_ballot(b.core), later);
+	ck_assert_uint_eq(paxos_epoch(b.core), later);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -116,9 +116,9 @@ START_TEST(test_own_life)
 	ck_assert(paxos_votes(b.core));
 	/* Its ballots are those of the second disk (M6). */
 	b.now_us = paxos_deadline_us(b.core) + 1000000;
-	for (int i = 0; i < 5 && paxos_role(b.core) == PAXOS_FOLLOWER; i++, b.now_us += 1000000)
+	for (int i = 0; i < 5 && paxos_role(b.core) == CONSENSUS_FOLLOWER; i++, b.now_us += 1000000)
 		paxos_tick(b.core, b.now_us);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_PRE_CANDIDATE);
 	ck_assert_uint_eq(ballot_binding(b.core->ballot), 1);
 	paxos_destroy(b.core);
 }
@@ -156,7 +156,7 @@ START_TEST(test_no_gaps)
 	entry = (struct wire_entry){.slot = 3, .value = slice_string("c")};
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
 	     (struct wire_paxos){
-		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 3));
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 4));
 	ck_assert(slice_equal(ring_value(ring_get(&b.core->ring, 4)), slice_string("d")));
@@ -180,7 +180,7 @@ START_TEST(test_promises)
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
 	     (struct wire_paxos){
 		     .ballot = ballot_make(4, 2), .slot = 3, .chosen = 2, .members = 1});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
 	ck_assert_ptr_nonnull(sent(out, 2, METHOD_FETCH));
 	learn_members(&b);
@@ -189,7 +189,7 @@ START_TEST(test_promises)
 	     (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
-	const struct paxos_send *reject = sent(out, 2, METHOD_REJECT);
+	const struct consensus_send *reject = sent(out, 2, METHOD_REJECT);
 	ck_assert_ptr_nonnull(reject);
 	ck_assert_uint_eq(reject->message.members, 1);
 	ck_assert_uint_eq(reject->message.chosen, 2);
@@ -199,10 +199,10 @@ START_TEST(test_promises)
 		     .ballot = ballot_make(7, 2), .slot = 3, .chosen = 2, .members = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 1);
-	ck_assert_int_eq(out->persists[0].kind, PAXOS_PERSIST_PROMISE);
+	ck_assert_int_eq(out->persists[0].kind, CONSENSUS_PERSIST_PROMISE);
 	ck_assert_uint_eq(out->persists[0].slot, 1);
 	sync_all(&b);
-	const struct paxos_send *promise = sent(settle(&b), 2, METHOD_PROMISE);
+	const struct consensus_send *promise = sent(settle(&b), 2, METHOD_PROMISE);
 	ck_assert_ptr_nonnull(promise);
 	ck_assert_uint_eq(promise->message.members, 1);
 	paxos_destroy(b.core);
@@ -223,21 +223,21 @@ START_TEST(test_one_life_a_ballot)
 	sync_all(&b);
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PROMISE));
 	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = ballot, .slot = 1});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_ptr_null(sent(out, 2, METHOD_PROMISE));
 	ck_assert_ptr_nonnull(sent(out, 2, METHOD_REJECT));
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
 	hear(&b, METHOD_ACCEPT, 2, 99,
 	     (struct wire_paxos){
-		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 1));
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
 	     (struct wire_paxos){
-		     .ballot = ballot, .flags = PAXOS_FIRST, .entries = &entry, .nentries = 1});
+		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 1));
 	hear(&b, METHOD_PREPARE, 2, 99,
 	     (struct wire_paxos){.ballot = ballot_make(2, 2), .slot = 1});
-	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(2, 2));
+	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(2, 2));
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -254,17 +254,17 @@ static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t 
 static void stand(struct bench *b, uint32_t voter, uint64_t life)
 {
 	/* The leader that was heard has fallen silent first. */
-	for (int i = 0; i < 5 && paxos_role(b->core) == PAXOS_FOLLOWER; i++) {
+	for (int i = 0; i < 5 && paxos_role(b->core) == CONSENSUS_FOLLOWER; i++) {
 		b->now_us = paxos_deadline_us(b->core);
 		paxos_tick(b->core, b->now_us);
 	}
 	settle(b);
 	hear(b, METHOD_PRE_VOTE_REPLY, voter, life,
-	     (struct wire_paxos){.sequence = b->core->ballot, .flags = PAXOS_GRANTED});
+	     (struct wire_paxos){.sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
-	ck_assert_int_eq(paxos_role(b->core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_CANDIDATE);
 }
 
 /*
@@ -277,9 +277,9 @@ START_TEST(test_birth_and_wall)
 	begin(&b, LIFE(1));
 	stand(&b, 2, LIFE(2));
 	promised_by(&b, 2, LIFE(2), 0);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	promised_by(&b, 3, LIFE(3), 0);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	settle(&b);
 	ck_assert(paxos_can_propose(b.core));
 	uint64_t slot = paxos_propose(b.core, entry_of(0, 0, LIFE(3)));
@@ -292,17 +292,17 @@ START_TEST(test_birth_and_wall)
 	     (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	/* Its last word in this ballot, to all; then the promises, of the new members. */
-	const struct paxos_output *out = settle(&b);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	const struct consensus_output *out = settle(&b);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_gt(b.core->ballot, ballot);
 	for (uint32_t to = 2; to <= 3; to++) {
-		const struct paxos_send *last = sent(out, to, METHOD_ACCEPT);
+		const struct consensus_send *last = sent(out, to, METHOD_ACCEPT);
 		ck_assert_ptr_nonnull(last);
 		ck_assert_uint_eq(last->message.ballot, ballot);
 		ck_assert_uint_eq(last->message.chosen, slot);
 	}
 	sync_all(&b);
-	const struct paxos_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
+	const struct consensus_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(prepare);
 	ck_assert_uint_eq(prepare->message.members, slot);
 	/* Who does not know them yet is not counted, nor is another life. */
@@ -313,9 +313,9 @@ START_TEST(test_birth_and_wall)
 				 .slot = b.core->peers[2].promise_next,
 				 .chosen = slot,
 				 .members = slot});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	promised_by(&b, 3, LIFE(3), slot);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	/*
 	 * One that does not know yet that it is bound says that it has no vote: it counts as soon
 	 * as it knows.
@@ -329,7 +329,7 @@ START_TEST(test_birth_and_wall)
 	     (struct wire_paxos){.ballot = b.core->ballot,
 				 .slot = own,
 				 .chosen = slot,
-				 .flags = PAXOS_LEARNER,
+				 .flags = PEER_LEARNER,
 				 .ranges = &range,
 				 .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), slot);
@@ -375,25 +375,25 @@ START_TEST(test_removed)
 	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	hear(&b, METHOD_ACCEPT, 3, LIFE(3),
 	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_ptr_null(sent(out, 3, METHOD_REJECT));
 	/* What it asks for it gets. */
 	ck_assert_ptr_nonnull(sent(out, 3, METHOD_CHOSEN));
-	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(5, 2));
 	ck_assert_uint_eq(out->npersists, 0);
 	struct wire_entry entry = {
 		.slot = 4, .ballot = ballot_make(6, 2), .value = slice_string("x")};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
 	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
 	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
-	const struct paxos_send *reject = sent(settle(&b), 3, METHOD_REJECT);
+	const struct consensus_send *reject = sent(settle(&b), 3, METHOD_REJECT);
 	ck_assert_ptr_nonnull(reject);
-	ck_assert_uint_eq(reject->message.flags, PAXOS_REMOVED);
+	ck_assert_uint_eq(reject->message.flags, PEER_REMOVED);
 	ck_assert_uint_eq(reject->message.members, 3);
 	hear(&b, METHOD_PREPARE, 3, LIFE(3),
 	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_ptr_nonnull(sent(settle(&b), 3, METHOD_REJECT));
-	ck_assert_uint_lt(paxos_ballot(b.core), later);
+	ck_assert_uint_lt(paxos_epoch(b.core), later);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -407,12 +407,12 @@ START_TEST(test_told_that_it_is_removed)
 	uint64_t ballot = ballot_make(7, 2);
 	hear(&b, METHOD_REJECT, 2, LIFE(2),
 	     (struct wire_paxos){
-		     .ballot = ballot, .chosen = 9, .members = 1, .flags = PAXOS_REMOVED});
+		     .ballot = ballot, .chosen = 9, .members = 1, .flags = PEER_REMOVED});
 	ck_assert(!settle(&b)->removed);
 	/* From whichever disk: that may have been bound since. */
 	hear(&b, METHOD_REJECT, 2, 99,
 	     (struct wire_paxos){
-		     .ballot = ballot, .chosen = 9, .members = 4, .flags = PAXOS_REMOVED});
+		     .ballot = ballot, .chosen = 9, .members = 4, .flags = PEER_REMOVED});
 	ck_assert(settle(&b)->removed);
 	paxos_destroy(b.core);
 }
@@ -437,9 +437,9 @@ START_TEST(test_stranger)
 	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
 	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
 	hear(&b, METHOD_TAKE_OVER, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2});
-	const struct paxos_output *out = settle(&b);
+	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->nsends, 0);
-	ck_assert_uint_eq(paxos_ballot(b.core), ballot_make(5, 2));
+	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(5, 2));
 	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
 	     (struct wire_paxos){.ballot = later, .chosen = 5, .sequence = 2});
 	hear(&b, METHOD_FETCH, 7, LIFE(7), (struct wire_paxos){.slot = 2, .chosen = 1});
@@ -492,9 +492,9 @@ START_TEST(test_leaving)
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	ck_assert(!paxos_votes(b.core));
 	settle(&b);
-	const struct paxos_output *out = settle(&b);
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
-	ck_assert_uint_eq(paxos_ballot(b.core), ballot);
+	const struct consensus_output *out = settle(&b);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
+	ck_assert_uint_eq(paxos_epoch(b.core), ballot);
 	ck_assert(!paxos_can_propose(b.core));
 	/*
 	 * Those who stay may have chosen something behind the list before they accepted it from
@@ -530,7 +530,7 @@ START_TEST(test_leaving)
 	/* Somebody has. */
 	hear(&b, METHOD_REJECT, 2, LIFE(2),
 	     (struct wire_paxos){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -544,23 +544,23 @@ START_TEST(test_unbound_behind_a_snapshot)
 	struct bench b;
 	begin(&b, LIFE(1));
 	learn_members(&b);
-	struct paxos_members members = *paxos_members(b.core);
+	struct consensus_members members = *paxos_members(b.core);
 	const uint8_t text[] = {'M', 1, 1, 1, 99, 2, 0, LIFE(2), 3, 0, LIFE(3)};
 	struct wire_entry entry = {
 		.slot = 4, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
 	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
-	for (int i = 0; i < 5 && paxos_role(b.core) == PAXOS_FOLLOWER; i++) {
+	for (int i = 0; i < 5 && paxos_role(b.core) == CONSENSUS_FOLLOWER; i++) {
 		b.now_us = paxos_deadline_us(b.core) + 1000000;
 		paxos_tick(b.core, b.now_us);
 	}
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_PRE_CANDIDATE);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_PRE_CANDIDATE);
 	settle(&b);
 	paxos_install_snapshot(b.core, b.now_us, 3, &members);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
 	ck_assert(!paxos_votes(b.core));
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -599,7 +599,7 @@ START_TEST(test_chosen_behind_a_wall)
 				 .members = 1,
 				 .entries = &told,
 				 .nentries = 1});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_LEADER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	uint64_t ballot = b.core->ballot;
 	settle(&b);
 	sync_all(&b);

@@ -3,7 +3,7 @@
  */
 #include "../support/check_main.h"
 #include "base/rng.h"
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 #include "paxos/synod.h"
 
 /*

@@ -23,7 +23,7 @@ static uint64_t round_begins(struct bench *b, uint64_t round, uint64_t chosen, u
 				    .sequence = round,
 				    .chosen = chosen,
 				    .vouched = vouched});
-	const struct paxos_send *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
+	const struct consensus_send *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	return accepted->message.stamp;
 }
@@ -41,7 +41,7 @@ static void entry(struct bench *b, uint64_t slot)
 /* Applies what is chosen. */
 static void apply(struct bench *b)
 {
-	struct paxos_chosen chosen;
+	struct consensus_chosen chosen;
 	while (paxos_next_chosen(b->core, &chosen))
 		paxos_applied(b->core, chosen.slot);
 }
@@ -102,7 +102,7 @@ START_TEST(test_when_it_is_applied)
 	round_begins(&b, 8, 2, stamps[2]);
 	round_begins(&b, 9, 2, stamps[3]);
 	ck_assert_uint_eq(since(&b), times_us[0]);
-	struct paxos_chosen chosen;
+	struct consensus_chosen chosen;
 	ck_assert(paxos_next_chosen(b.core, &chosen));
 	ck_assert_uint_eq(since(&b), times_us[0]);
 	paxos_applied(b.core, 1);
@@ -135,7 +135,7 @@ START_TEST(test_foreign_stamps)
 		b.now_us += HEARTBEAT_US;
 	}
 	const uint64_t strange[] = {first, first + STAMPS + 8, first + 2 * STAMPS,
-				    PAXOS_SEQUENCE_MAX};
+				    CONSENSUS_SEQUENCE_MAX};
 	for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
 		round_begins(&b, STAMPS + 2 + i, 0, strange[i]);
 		ck_assert_uint_eq(since(&b), 0);
@@ -158,14 +158,14 @@ START_TEST(test_lives)
 	for (uint64_t life = 0; life < 50; life++) {
 		struct bench b;
 		bench_init(&b, 2, 3);
-		struct paxos_options options = b.core->options;
+		struct consensus_options options = b.core->options;
 		paxos_destroy(b.core);
 		options.process = life << 32 | (life + 1);
 		b.core = paxos_create(&options, 0);
 		paxos_start(b.core, b.now_us);
 		firsts[life] = round_begins(&b, 1, 0, 0);
 		ck_assert_uint_ne(firsts[life], 0);
-		ck_assert_uint_le(firsts[life], PAXOS_SEQUENCE_MAX / 2 + 1);
+		ck_assert_uint_le(firsts[life], CONSENSUS_SEQUENCE_MAX / 2 + 1);
 		for (uint64_t i = 0; i < life; i++)
 			ck_assert_uint_ge(firsts[i] > firsts[life] ? firsts[i] - firsts[life]
 								   : firsts[life] - firsts[i],
@@ -193,7 +193,7 @@ static uint64_t next_heartbeat(struct bench *b)
 {
 	b->now_us += HEARTBEAT_US;
 	paxos_tick(b->core, b->now_us);
-	const struct paxos_send *accept = sent(settle(b), 2, METHOD_ACCEPT);
+	const struct consensus_send *accept = sent(settle(b), 2, METHOD_ACCEPT);
 	ck_assert_ptr_nonnull(accept);
 	return accept->message.vouched;
 }
@@ -257,7 +257,7 @@ START_TEST(test_learner)
 			(struct wire_paxos){.from = 2,
 					    .ballot = b.core->ballot,
 					    .sequence = b.core->round,
-					    .flags = PAXOS_LEARNER,
+					    .flags = PEER_LEARNER,
 					    .slot = b.core->chosen,
 					    .stamp = 5});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
@@ -310,7 +310,7 @@ START_TEST(test_the_leaders_own)
 	began_us = b.now_us;
 	b.now_us += 10;
 	receive(&b, METHOD_REJECT, (struct wire_paxos){.from = 2, .ballot = ballot_make(9, 2)});
-	ck_assert_int_eq(paxos_role(b.core), PAXOS_FOLLOWER);
+	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	ck_assert_uint_eq(since(&b), began_us);
 	paxos_destroy(b.core);
 }

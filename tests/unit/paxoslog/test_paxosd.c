@@ -848,7 +848,7 @@ START_TEST(test_copy_from_the_beginning)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
-	const struct paxos *core;
+	const struct consensus *core;
 	struct rsm_moment moment;
 	begin(&b, 64 * KIB);
 	do {
@@ -859,9 +859,9 @@ START_TEST(test_copy_from_the_beginning)
 		 * What is chosen is on the disk together with what is accepted next: the list of
 		 * members.
 		 */
-	} while (core == NULL || paxos_chosen_slot(core) == 0 ||
-		 paxos_durable_slot(core) <= paxos_chosen_slot(core));
-	ck_assert_uint_eq(paxos_members(core)->slot, 0);
+	} while (core == NULL || consensus_chosen_slot(core) == 0 ||
+		 consensus_durable_slot(core) <= consensus_chosen_slot(core));
+	ck_assert_uint_eq(consensus_members(core)->slot, 0);
 	struct disk_sim_image *image = disk_sim_copy(b.peers[of]->disk);
 	rsm_moment(paxosd_rsm(b.peers[of]->node), &moment);
 	sim_world_run_for(b.world, SIM_SECOND);

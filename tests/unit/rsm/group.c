@@ -4,6 +4,7 @@
 
 #include "../support/check_main.h"
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "paxos/internal.h"
 #include "rsm/internal.h"
 #include "sim/link.h"
@@ -192,6 +193,7 @@ static struct node *replica_build(void *context, struct sim_process *process)
 	struct rsm_options options = {
 		.node = &r->node,
 		.app = r->app,
+		.consensus = consensus_default(),
 		.group = 1,
 		.replica = replica->id,
 		.nmembers = replica->nmembers,
@@ -391,16 +393,17 @@ static enum sim_verdict note_told(void *context, const struct sim_process *from,
 	return SIM_PASS;
 }
 
-static void check_told(const struct rsm_replica *r, const struct paxos *core)
+static void check_told(const struct rsm_replica *r, const struct consensus *core)
 {
+	const struct paxos *paxos = paxos_of(core);
 	/* Nobody relies any more on what a replica without a vote was told. */
-	if (!paxos_votes(core))
+	if (!consensus_votes(core))
 		return;
-	CHECK_THAT(paxos_ballot(core) >= r->promise_told, "replica %u has forgotten a promise",
+	CHECK_THAT(consensus_epoch(core) >= r->promise_told, "replica %u has forgotten a promise",
 		   r->id);
-	for (uint64_t slot = core->ring.first; slot < r->accepted_told_count; slot++) {
-		const struct ring_slot *s = ring_get(&core->ring, slot);
-		CHECK_THAT(r->accepted_told[slot] == 0 || impaired_has(&core->impaired, slot) ||
+	for (uint64_t slot = paxos->ring.first; slot < r->accepted_told_count; slot++) {
+		const struct ring_slot *s = ring_get(&paxos->ring, slot);
+		CHECK_THAT(r->accepted_told[slot] == 0 || impaired_has(&paxos->impaired, slot) ||
 				   (s != NULL && s->ballot >= r->accepted_told[slot]),
 			   "replica %u has forgotten slot %u", r->id, (unsigned)slot);
 	}
@@ -452,10 +455,10 @@ static void after_turn(void *context, struct sim_process *process)
 	struct rsm *rsm = NULL;
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct rsm *replica = rsm_group_rsm(g, i);
-		const struct paxos *core = replica == NULL ? NULL : rsm_core(replica);
+		const struct consensus *core = replica == NULL ? NULL : rsm_core(replica);
 		if (g->replicas[i].process == process) {
 			rsm = replica;
-			changed[i] = core;
+			changed[i] = paxos_of(core);
 		}
 		if (core != NULL &&
 		    g->replicas[i].incarnation == g->replicas[i].process->incarnation)
@@ -474,7 +477,7 @@ static void after_turn(void *context, struct sim_process *process)
 		return;
 	const char *problem = paxos_invariants_check(g->invariants, changed, g->count);
 	CHECK_THAT(problem == NULL, "%s", problem);
-	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= paxos_barrier(rsm_core(rsm)),
+	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= consensus_barrier(rsm_core(rsm)),
 		   "it serves before it may");
 	check_state(g, &g->replicas[rsm->options.replica - 1], rsm);
 }
@@ -607,10 +610,10 @@ uint32_t rsm_group_leader(const struct rsm_group *g)
 	uint64_t ballot = 0;
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct rsm *rsm = rsm_group_rsm(g, i);
-		if (rsm == NULL || !rsm_is_leader(rsm) || paxos_ballot(rsm_core(rsm)) <= ballot)
+		if (rsm == NULL || !rsm_is_leader(rsm) || consensus_epoch(rsm_core(rsm)) <= ballot)
 			continue;
 		best = i;
-		ballot = paxos_ballot(rsm_core(rsm));
+		ballot = consensus_epoch(rsm_core(rsm));
 	}
 	return best;
 }
@@ -749,7 +752,7 @@ bool rsm_group_agree(struct rsm_group *g, uint64_t limit_us)
 			if (rsm == NULL)
 				continue;
 			uint64_t applied = rsm->restoring || rsm->state_lost ? 0 : rsm_applied(rsm);
-			uint64_t known = paxos_known_chosen(rsm_core(rsm));
+			uint64_t known = consensus_known_chosen(rsm_core(rsm));
 			least = applied < least ? applied : least;
 			most = known > most ? known : most;
 		}
@@ -763,11 +766,11 @@ static bool all_bound(const struct rsm_group *g)
 {
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct rsm *rsm = rsm_group_rsm(g, i);
-		const struct paxos *core = rsm == NULL ? NULL : rsm_core(rsm);
+		const struct consensus *core = rsm == NULL ? NULL : rsm_core(rsm);
 		if (core == NULL)
 			continue;
-		const struct paxos_members *m = paxos_members(core);
-		if (m->slot == 0 || !paxos_votes(core) || paxos_is_held(core))
+		const struct consensus_members *m = consensus_members(core);
+		if (m->slot == 0 || !consensus_votes(core) || consensus_is_held(core))
 			return false;
 		for (uint32_t k = 0; k < g->count; k++)
 			if (m->list[k].life != g->replicas[k].process->env.life)

@@ -60,7 +60,7 @@ static void run_until_repaired(struct rsm_group *g, uint32_t i)
 			   rsm->snapshot_renew || rsm->take.active || rsm->state_lost);
 	     k++)
 		rsm_group_run(g, SIM_MILLISECOND);
-	ck_assert_uint_eq(paxos_impaired(rsm->paxos), 0);
+	ck_assert_uint_eq(consensus_impaired(rsm->core), 0);
 	ck_assert_uint_eq(rsm->damage.first, 0);
 	ck_assert_uint_eq(rsm->scrub.damaged_segment, 0);
 	rsm_group_run(g, 100 * SIM_MILLISECOND);
@@ -154,7 +154,7 @@ static bool damage_and_repair(uint64_t seed, uint64_t at, int kind, char what[80
 	if (at % 2 == 0)
 		rsm_group_append_many(&g, 3);
 	start(&g, i);
-	ck_assert_msg(paxos_votes(rsm_core(rsm_group_rsm(&g, i))), "%s: it has lost its vote",
+	ck_assert_msg(consensus_votes(rsm_core(rsm_group_rsm(&g, i))), "%s: it has lost its vote",
 		      what);
 	rsm_group_append_many(&g, 3);
 	check_all_there(&g);
@@ -313,8 +313,8 @@ START_TEST(what_all_have_lost_is_not_made_up)
 			for (uint32_t i = 0; i < lost; i++) {
 				ck_assert(!rsm_is_leader(rsm_group_rsm(&g, i)));
 				ck_assert_uint_lt(rsm_applied(rsm_group_rsm(&g, i)), 20);
-				uint64_t slot = paxos_undecided(rsm_core(rsm_group_rsm(&g, i)),
-								&impaired, &silent);
+				uint64_t slot = consensus_undecided(rsm_core(rsm_group_rsm(&g, i)),
+								    &impaired, &silent);
 				/* Or the one before: that it is chosen was noted later. */
 				said = said || (slot >= 18 && slot <= 20 && (impaired & 3) == 3);
 			}
@@ -349,7 +349,7 @@ START_TEST(a_promise_that_is_lost_costs_the_vote)
 		g.replicas[i].promise_told = 0;
 		for (int round = 0; round < 3; round++) {
 			start(&g, i);
-			ck_assert(!paxos_votes(rsm_core(rsm_group_rsm(&g, i))));
+			ck_assert(!consensus_votes(rsm_core(rsm_group_rsm(&g, i))));
 			rsm_group_append_many(&g, 60);
 			check_all_there(&g);
 			/* And so after the damaged file has been released. */
@@ -362,12 +362,12 @@ END_TEST
 
 static bool is_bound(const struct rsm_group *g, uint32_t i)
 {
-	const struct paxos *core = rsm_core(rsm_group_rsm(g, i));
-	const struct paxos_members *m = paxos_members(core);
+	const struct consensus *core = rsm_core(rsm_group_rsm(g, i));
+	const struct consensus_members *m = consensus_members(core);
 	for (uint32_t k = 0; k < m->count; k++)
 		if (m->list[k].replica == i + 1)
 			return m->list[k].life == g->replicas[i].process->env.life &&
-			       paxos_votes(core);
+			       consensus_votes(core);
 	return false;
 }
 
@@ -404,14 +404,14 @@ START_TEST(a_promise_that_is_lost_is_another_life)
 		start(&g, i);
 		uint64_t after = g.replicas[i].process->env.life;
 		ck_assert_uint_ne(after, before);
-		ck_assert(!paxos_votes(rsm_core(rsm_group_rsm(&g, i))));
+		ck_assert(!consensus_votes(rsm_core(rsm_group_rsm(&g, i))));
 		if (seed % 3 == 0) {
 			/* What it has begun is durable, if it came so far. */
 			rsm_group_run(&g, 100 * SIM_MILLISECOND);
 			power_loss(&g, i);
 			start(&g, i);
 			ck_assert_uint_eq(g.replicas[i].process->env.life, after);
-			ck_assert(!paxos_votes(rsm_core(rsm_group_rsm(&g, i))));
+			ck_assert(!consensus_votes(rsm_core(rsm_group_rsm(&g, i))));
 		}
 		run_until_bound(&g, i);
 		rsm_group_append_many(&g, 20);

@@ -44,11 +44,11 @@ static void power_loss(struct rsm_group *g, uint32_t i)
 static bool is_bound(const struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
-	const struct paxos_members *m = rsm == NULL ? NULL : paxos_members(rsm_core(rsm));
+	const struct consensus_members *m = rsm == NULL ? NULL : consensus_members(rsm_core(rsm));
 	for (uint32_t k = 0; m != NULL && k < m->count; k++)
 		if (m->list[k].replica == i + 1)
 			return m->list[k].life == g->replicas[i].process->env.life &&
-			       paxos_votes(rsm_core(rsm));
+			       consensus_votes(rsm_core(rsm));
 	return false;
 }
 
@@ -71,9 +71,9 @@ static bool run_until_repaired(struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
 	for (uint32_t k = 0;
-	     k < 6000 && (paxos_impaired(rsm_core(rsm)) > 0 || rsm->damage.first != 0); k++)
+	     k < 6000 && (consensus_impaired(rsm_core(rsm)) > 0 || rsm->damage.first != 0); k++)
 		rsm_group_run(g, 10 * SIM_MILLISECOND);
-	return paxos_impaired(rsm_core(rsm)) == 0 && rsm->damage.first == 0;
+	return consensus_impaired(rsm_core(rsm)) == 0 && rsm->damage.first == 0;
 }
 
 static void set_up(struct rsm_group *g, uint64_t seed)
@@ -139,7 +139,8 @@ static bool is_said(struct rsm_group *g)
 	for (uint64_t k = 0; k < 3000; k++) {
 		for (uint32_t i = 0; i < g->count; i++) {
 			const struct rsm *rsm = rsm_group_rsm(g, i);
-			if (rsm != NULL && paxos_undecided(rsm_core(rsm), &impaired, &silent) != 0)
+			if (rsm != NULL &&
+			    consensus_undecided(rsm_core(rsm), &impaired, &silent) != 0)
 				return true;
 		}
 		rsm_group_run(g, 5 * SIM_MILLISECOND);

@@ -446,7 +446,7 @@ END_TEST
 
 static bool votes(const struct rsm_group *g, uint32_t i)
 {
-	return rsm_group_rsm(g, i) != NULL && paxos_votes(rsm_core(rsm_group_rsm(g, i))) &&
+	return rsm_group_rsm(g, i) != NULL && consensus_votes(rsm_core(rsm_group_rsm(g, i))) &&
 	       rsm_ready(rsm_group_rsm(g, i));
 }
 
@@ -596,7 +596,7 @@ static uint64_t survive(uint64_t at, enum disk_sim_fault fault, bool gap)
 	struct sim_process *process = g.replicas[0].process;
 	const struct rsm *rsm = rsm_group_rsm(&g, 0);
 	struct behind_gap behind = {.slot = force_last_slot(rsm) + 3,
-				    .ballot = paxos_ballot(rsm_core(rsm))};
+				    .ballot = consensus_epoch(rsm_core(rsm))};
 	if (gap)
 		sim_process_call(process, write_behind_gap, &behind);
 	ck_assert_int_eq(force(&g, 0, 1), 0);

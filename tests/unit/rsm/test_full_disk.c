@@ -96,9 +96,9 @@ START_TEST(test_leader_hands_over)
 		ck_assert(is_full(&g, full));
 		ck_assert_uint_ne(rsm_group_elect(&g), full);
 		/* As long as it is, leadership does not come back, nor go round. */
-		uint64_t ballot = paxos_ballot(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g))));
+		uint64_t ballot = consensus_epoch(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g))));
 		rsm_group_run(&g, 5 * SIM_SECOND);
-		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g)))),
+		ck_assert_uint_eq(consensus_epoch(rsm_core(rsm_group_rsm(&g, rsm_group_elect(&g)))),
 				  ballot);
 		space_for_all(&g);
 		rsm_group_free(&g);
@@ -157,9 +157,9 @@ START_TEST(test_followers_are_full)
 	append_until_full(&g, 200);
 	ck_assert_uint_eq(rsm_group_elect(&g), leader);
 	ck_assert(!is_full(&g, leader));
-	const struct paxos *core = rsm_core(rsm_group_rsm(&g, leader));
+	const struct consensus *core = rsm_core(rsm_group_rsm(&g, leader));
 	rsm_group_run(&g, SIM_SECOND);
-	ck_assert_uint_eq(paxos_last_slot(core), paxos_chosen_slot(core));
+	ck_assert_uint_eq(consensus_last_slot(core), consensus_chosen_slot(core));
 	ck_assert_int_eq(rsm_group_read(&g, leader, g.appended), 0);
 	/* One of them has space: that is a quorum. */
 	leave(&g, (leader + 1) % 3, UINT64_MAX);
@@ -182,9 +182,9 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
 	uint32_t leader = rsm_group_elect(&g), follower = (leader + 1) % 3;
 	struct rsm *rsm = rsm_group_rsm(&g, follower);
-	uint64_t last = paxos_last_slot(rsm->paxos);
+	uint64_t last = consensus_last_slot(rsm->core);
 	struct bytes *value = NULL;
-	ck_assert(paxos_accepted(rsm->paxos, last, &value) && value != NULL);
+	ck_assert(consensus_accepted(rsm->core, last, &value) && value != NULL);
 	struct wire_entry entries[] = {
 		{.slot = last + 1, .value = bytes_slice(value)},
 		{.slot = last + 2},
@@ -193,9 +193,9 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 		.group = 1,
 		.from = g.replicas[leader].id,
 		.to = g.replicas[follower].id,
-		.ballot = paxos_ballot(rsm->paxos),
+		.ballot = consensus_epoch(rsm->core),
 		.chosen = last,
-		.flags = PAXOS_FIRST,
+		.flags = PEER_FIRST,
 		.entries = entries,
 		.nentries = 2,
 	};
@@ -211,9 +211,9 @@ START_TEST(test_what_is_left_out_leaves_no_gap)
 	rsm->wal->full = false;
 	rsm->wal->tail_offset = tail;
 	ck_assert_uint_eq(rsm_refused(rsm), 0);
-	ck_assert_uint_eq(paxos_last_slot(rsm->paxos), last);
-	ck_assert(!paxos_accepted(rsm->paxos, last + 1, &value));
-	ck_assert(!paxos_accepted(rsm->paxos, last + 2, &value));
+	ck_assert_uint_eq(consensus_last_slot(rsm->core), last);
+	ck_assert(!consensus_accepted(rsm->core, last + 1, &value));
+	ck_assert(!consensus_accepted(rsm->core, last + 2, &value));
 	buffer_free(&payload);
 	rsm_group_free(&g);
 }

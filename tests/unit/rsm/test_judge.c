@@ -243,7 +243,7 @@ START_TEST(lies)
 			{METHOD_PREPARE,
 			 {.ballot = ballot_make((UINT64_C(1) << 56) - 1, other), .slot = 1}},
 			{METHOD_ACCEPT,
-			 {.ballot = paxos_ballot(rsm->paxos) + 256,
+			 {.ballot = consensus_epoch(rsm->core) + 256,
 			  .nentries = 1,
 			  .entries = &entry}},
 			{METHOD_CHOSEN,
@@ -262,7 +262,7 @@ START_TEST(lies)
 			  .total = 1,
 			  .data = slice_string("x")}},
 			{METHOD_READ_INDEX, {.sequence = 0}},
-			{METHOD_READ_INDEX, {.sequence = PAXOS_SEQUENCE_MAX + 1}},
+			{METHOD_READ_INDEX, {.sequence = CONSENSUS_SEQUENCE_MAX + 1}},
 			{METHOD_READ_INDEX_REPLY, {.ballot = ballot_make(1, other)}},
 			{METHOD_READ_INDEX_REPLY, {.sequence = 1, .ballot = ballot_make(1, i + 1)}},
 			{METHOD_READ_INDEX_REPLY,
@@ -285,7 +285,7 @@ START_TEST(lies)
 			  .position = hash,
 			  .data = parts}},
 			{METHOD_STARTED, {.slot = 5}},
-			{METHOD_STARTED, {.flags = PAXOS_MORE, .claim = claim}},
+			{METHOD_STARTED, {.flags = PEER_MORE, .claim = claim}},
 			{METHOD_STARTED, {.chosen = SLOT_MAX + 1, .claim = claim}},
 			{METHOD_STARTED, {.claim = slice(claim.data, claim.len - 1)}},
 			{METHOD_STARTED, {.claim = claim, .data = slice_string("no lives")}},
@@ -385,7 +385,8 @@ START_TEST(useless_snapshot)
 			sim_world_step(g.world);
 			lost = lost || rsm->state_lost;
 			if (rsm->state_lost)
-				ck_assert(!rsm->paxos->electable && rsm->lost_slot >= rsm->applied);
+				ck_assert(!paxos_of(rsm->core)->electable &&
+					  rsm->lost_slot >= rsm->applied);
 		}
 		ck_assert(lost);
 		ck_assert_uint_gt(rsm->counters.snapshots_installed, before);

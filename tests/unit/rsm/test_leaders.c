@@ -311,14 +311,14 @@ START_TEST(test_killed_leader)
 		rsm_group_init(&g, seed % 2 == 0 ? 3 : 5, seed, &patient);
 		uint32_t leader = rsm_group_elect(&g);
 		rsm_group_run(&g, SIM_SECOND);
-		uint64_t before = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
+		uint64_t before = consensus_epoch(rsm_core(rsm_group_rsm(&g, leader)));
 		for (uint32_t i = 0; i < g.count; i++)
 			if (i != leader)
 				sim_network_reset(g.world, g.replicas[i].process,
 						  g.replicas[leader].process);
 		rsm_group_run(&g, 10 * SIM_SECOND);
 		ck_assert_uint_eq(rsm_group_elect(&g), leader);
-		ck_assert_uint_eq(paxos_ballot(rsm_core(rsm_group_rsm(&g, leader))), before);
+		ck_assert_uint_eq(consensus_epoch(rsm_core(rsm_group_rsm(&g, leader))), before);
 
 		uint64_t killed_us = g.world->now_us;
 		sim_process_crash(g.replicas[leader].process);
@@ -364,8 +364,8 @@ START_TEST(test_same_request_of_two_leaders)
 	struct rsm *leader = rsm_group_rsm(&g, rsm_group_leader(&g));
 	const struct rsm *before = rsm_group_rsm(&g, old);
 	rsm_group_run(&g, 50 * SIM_MILLISECOND);
-	uint64_t slot = paxos_last_slot(rsm_core(leader)) + 1;
-	const struct ring_slot *theirs = ring_get(&before->paxos->ring, slot);
+	uint64_t slot = consensus_last_slot(rsm_core(leader)) + 1;
+	const struct ring_slot *theirs = ring_get(&paxos_of(before->core)->ring, slot);
 	ck_assert(theirs != NULL && theirs->value != NULL);
 	struct entry_reader reader;
 	ck_assert_int_eq(entry_read(&reader, bytes_slice(theirs->value)), 0);
@@ -376,7 +376,7 @@ START_TEST(test_same_request_of_two_leaders)
 		 * Whichever turn proposes it: as much has been lived through as when the other one
 		 * did.
 		 */
-		if (paxos_last_slot(rsm_core(leader)) < slot) {
+		if (consensus_last_slot(rsm_core(leader)) < slot) {
 			leader->lived_us = reader.lived_us -
 					   leader->settings.election_timeout_ms * 1000;
 			leader->lived_at_us = 0;
@@ -384,7 +384,7 @@ START_TEST(test_same_request_of_two_leaders)
 		rsm_group_run(&g, 1);
 	}
 	ck_assert_int_eq(g.answers[first].status, 0);
-	const struct ring_slot *ours = ring_get(&leader->paxos->ring, slot);
+	const struct ring_slot *ours = ring_get(&paxos_of(leader->core)->ring, slot);
 	ck_assert(ours != NULL && ours->value != NULL);
 	struct slice a = bytes_slice(theirs->value), b = bytes_slice(ours->value);
 	ck_assert_uint_eq(a.len, b.len);
@@ -482,13 +482,13 @@ static void lead_for_a_moment(void *data, struct node *node)
 	struct rsm *rsm = rsm_group_rsm(t->g, t->i);
 	uint32_t peer = (t->i + 1) % 3 + 1;
 	(void)node;
-	uint64_t ballot = paxos_ballot(rsm->paxos);
+	uint64_t ballot = consensus_epoch(rsm->core);
 	give(rsm, METHOD_PROMISE,
 	     (struct wire_paxos){.from = peer,
 				 .ballot = ballot,
-				 .slot = paxos_chosen_slot(rsm->paxos) + 1,
-				 .chosen = paxos_chosen_slot(rsm->paxos)});
-	ck_assert_int_eq(paxos_role(rsm->paxos), PAXOS_LEADER);
+				 .slot = consensus_chosen_slot(rsm->core) + 1,
+				 .chosen = consensus_chosen_slot(rsm->core)});
+	ck_assert_int_eq(consensus_role(rsm->core), CONSENSUS_LEADER);
 	/* A client's requests arrive in this very turn, as if over a link that no longer exists. */
 	struct message query = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1};
 	rsm_message(rsm, 12345, &query);
@@ -496,7 +496,7 @@ static void lead_for_a_moment(void *data, struct node *node)
 	     (struct wire_paxos){.from = peer,
 				 .ballot = ballot_make(ballot_round(ballot) + 1, peer),
 				 .slot = 1});
-	ck_assert_int_ne(paxos_role(rsm->paxos), PAXOS_LEADER);
+	ck_assert_int_ne(consensus_role(rsm->core), CONSENSUS_LEADER);
 }
 
 /*
@@ -513,7 +513,8 @@ START_TEST(test_leadership_within_one_turn)
 		.to = g.replicas[i].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &rule);
 	transfer(&g, leader, i);
-	while (paxos_role(rsm_core(rsm_group_rsm(&g, i))) != PAXOS_CANDIDATE || rule.matched == 0)
+	while (consensus_role(rsm_core(rsm_group_rsm(&g, i))) != CONSENSUS_CANDIDATE ||
+	       rule.matched == 0)
 		ck_assert(sim_world_step(g.world));
 	struct one_turn turn = {.g = &g, .i = i};
 	sim_process_call(g.replicas[i].process, lead_for_a_moment, &turn);
@@ -531,9 +532,9 @@ START_TEST(test_leadership_within_one_turn)
 }
 END_TEST
 
-static struct paxos *core_of(const struct rsm_group *g, uint32_t i)
+static struct consensus *core_of(const struct rsm_group *g, uint32_t i)
 {
-	return rsm_group_rsm(g, i)->paxos;
+	return rsm_group_rsm(g, i)->core;
 }
 
 /*
@@ -560,22 +561,22 @@ START_TEST(test_report_of_who_knows_least_is_first)
 		rsm_group_append_many(&g, 100); /* segments have been released meanwhile */
 		ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
 		ck_assert_uint_eq(rsm_group_leader(&g), knows);
-		uint64_t before = paxos_chosen_slot(core_of(&g, holds)),
-			 last = paxos_last_slot(core_of(&g, knows)) + 60;
+		uint64_t before = consensus_chosen_slot(core_of(&g, holds)),
+			 last = consensus_last_slot(core_of(&g, knows)) + 60;
 		sim_network_isolate(g.world, g.replicas[stands].process);
 		sim_process_pause(g.replicas[knows].process);
 		for (uint32_t k = 0; k < 100; k++)
 			rsm_group_command(&g, knows, 0, 0, k, 100);
 		sim_process_resume(g.replicas[knows].process);
-		for (uint32_t k = 0; k < 20000 && paxos_chosen_slot(core_of(&g, knows)) < last;
+		for (uint32_t k = 0; k < 20000 && consensus_chosen_slot(core_of(&g, knows)) < last;
 		     k++) {
 			rsm_group_run(&g, 10);
-			if (paxos_last_slot(core_of(&g, holds)) >= last)
+			if (consensus_last_slot(core_of(&g, holds)) >= last)
 				sim_network_cut(g.world, g.replicas[knows].process,
 						g.replicas[holds].process);
 		}
-		ck_assert_uint_ge(paxos_chosen_slot(core_of(&g, knows)), last);
-		ck_assert_uint_lt(paxos_chosen_slot(core_of(&g, holds)), before + 50);
+		ck_assert_uint_ge(consensus_chosen_slot(core_of(&g, knows)), last);
+		ck_assert_uint_lt(consensus_chosen_slot(core_of(&g, holds)), before + 50);
 		sim_network_isolate(g.world, g.replicas[knows].process);
 		/* As if a peer had asked for a newer one. */
 		for (uint32_t k = 0; k < 1000 && rsm_group_rsm(&g, knows)->snapshot_slot < last - 5;
@@ -584,7 +585,7 @@ START_TEST(test_report_of_who_knows_least_is_first)
 			rsm_group_run(&g, SIM_MILLISECOND);
 		}
 		uint64_t slot = rsm_group_rsm(&g, knows)->snapshot_slot, size = 0;
-		ck_assert_uint_gt(slot, paxos_chosen_slot(core_of(&g, holds)));
+		ck_assert_uint_gt(slot, consensus_chosen_slot(core_of(&g, holds)));
 		char name[SNAPSHOT_NAME_BYTES];
 		struct disk *disk = g.replicas[knows].process->disk;
 		sim_process_power_loss(g.replicas[knows].process);
@@ -597,7 +598,7 @@ START_TEST(test_report_of_who_knows_least_is_first)
 			continue;
 		}
 		told++;
-		paxos_set_electable(core_of(&g, holds), false);
+		consensus_set_electable(core_of(&g, holds), false);
 		sim_network_heal(g.world);
 		g.appended = 0; /* the values are not 1, 2, … */
 		bool served = false;

@@ -90,7 +90,7 @@ START_TEST(test_makes_up_no_quorum)
 			if (down == lost)
 				continue;
 			uint32_t alone = 3 - lost - down;
-			uint64_t chosen = paxos_chosen_slot(rsm_core(rsm_group_rsm(&g, alone)));
+			uint64_t chosen = consensus_chosen_slot(rsm_core(rsm_group_rsm(&g, alone)));
 			if (rsm_group_leader(&g) == alone)
 				led++;
 			sim_process_crash(g.replicas[down].process);
@@ -102,7 +102,7 @@ START_TEST(test_makes_up_no_quorum)
 					  100);
 			rsm_group_run(&g, SIM_SECOND); /* until check-quorum has looked */
 			ck_assert(!leads_within(&g, 5 * SIM_SECOND));
-			ck_assert_uint_eq(paxos_chosen_slot(rsm_core(rsm_group_rsm(&g, alone))),
+			ck_assert_uint_eq(consensus_chosen_slot(rsm_core(rsm_group_rsm(&g, alone))),
 					  chosen);
 			sim_process_start(g.replicas[down].process);
 			uint32_t leader = rsm_group_elect(&g);
@@ -126,7 +126,7 @@ START_TEST(test_confirms_no_read)
 	uint64_t asked = rsm_group_ask(&g, lost, METHOD_BALLOT, (struct slice){0});
 	ck_assert_int_eq(rsm_group_wait(&g, asked, SIM_SECOND), 0);
 	ck_assert_uint_eq(g.answers[asked].ballot.ballot, 0);
-	ck_assert_uint_ne(paxos_ballot(rsm_core(rsm_group_rsm(&g, lost))), 0);
+	ck_assert_uint_ne(consensus_epoch(rsm_core(rsm_group_rsm(&g, lost))), 0);
 	rsm_group_free(&g);
 }
 END_TEST

@@ -18,9 +18,9 @@ static void small(struct rsm_settings *settings)
 	settings->log_cache_bytes = KIB;
 }
 
-static const struct paxos_members *members_at(const struct rsm_group *g, uint32_t i)
+static const struct consensus_members *members_at(const struct rsm_group *g, uint32_t i)
 {
-	return paxos_members(rsm_core(rsm_group_rsm(g, i)));
+	return consensus_members(rsm_core(rsm_group_rsm(g, i)));
 }
 
 static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
@@ -137,16 +137,16 @@ START_TEST(test_it_leads)
 	rsm_group_until_bound(&g);
 	for (uint32_t i = 0; i < 3; i++)
 		if (i != lost)
-			paxos_set_electable(rsm_group_rsm(&g, i)->paxos, false);
+			consensus_set_electable(rsm_group_rsm(&g, i)->core, false);
 	while (rsm_group_leader(&g) != lost) {
 		if (rsm_group_leader(&g) != UINT32_MAX)
 			sim_process_restart(g.replicas[rsm_group_leader(&g)].process);
 		for (uint32_t i = 0; i < 3; i++)
 			if (i != lost)
-				paxos_set_electable(rsm_group_rsm(&g, i)->paxos, false);
+				consensus_set_electable(rsm_group_rsm(&g, i)->core, false);
 		rsm_group_run(&g, 20 * SIM_MILLISECOND);
 	}
-	ck_assert_uint_eq(ballot_binding(paxos_ballot(rsm_core(rsm_group_rsm(&g, lost)))), 1);
+	ck_assert_uint_eq(ballot_binding(consensus_epoch(rsm_core(rsm_group_rsm(&g, lost)))), 1);
 	for (int i = 0; i < 20; i++)
 		rsm_group_append(&g, 100);
 	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
@@ -206,8 +206,8 @@ START_TEST(test_no_second_birth)
 		ck_assert_uint_eq(rsm_group_leader(&g), UINT32_MAX);
 		for (uint32_t i = 0; i < 3; i++)
 			if (i != kept)
-				ck_assert_uint_eq(paxos_last_slot(rsm_core(rsm_group_rsm(&g, i))),
-						  0);
+				ck_assert_uint_eq(
+					consensus_last_slot(rsm_core(rsm_group_rsm(&g, i))), 0);
 		rsm_group_free(&g);
 	}
 }
@@ -230,7 +230,7 @@ START_TEST(test_members_unknown)
 		rsm_group_lose(&g, lost);
 		sim_process_start(g.replicas[lost].process);
 		rsm_group_until_bound(&g);
-		uint64_t last = paxos_last_slot(rsm_core(rsm_group_rsm(&g, away)));
+		uint64_t last = consensus_last_slot(rsm_core(rsm_group_rsm(&g, away)));
 		sim_process_crash(g.replicas[away].process);
 		for (uint32_t i = 0; i < 3; i++)
 			while (i != away && rsm_group_rsm(&g, i)->index.first <= last + 40)
@@ -250,7 +250,7 @@ START_TEST(test_members_unknown)
 		for (int start = 0; start < 2; start++) {
 			sim_process_start(g.replicas[away].process);
 			ck_assert(rsm_group_rsm(&g, away)->state_lost);
-			if (paxos_votes(rsm_core(rsm_group_rsm(&g, away))))
+			if (consensus_votes(rsm_core(rsm_group_rsm(&g, away))))
 				break; /* the record had come to the disk */
 			unknown++;
 			ck_assert_uint_eq(members_at(&g, away)->slot, 0);

@@ -111,7 +111,7 @@ static bool is_voter(const struct rsm_group *g, uint32_t number)
 					       ? NULL
 					       : members_find(members_at(g, leader), number);
 	return m != NULL && m->role == MEMBER_VOTER && rsm_group_rsm(g, number - 1) != NULL &&
-	       paxos_votes(rsm_core(rsm_group_rsm(g, number - 1)));
+	       consensus_votes(rsm_core(rsm_group_rsm(g, number - 1)));
 }
 
 static void until_voter(struct rsm_group *g, uint32_t number)
@@ -495,7 +495,7 @@ START_TEST(test_no_vote_for_the_dead)
 		 * They may have answered the question whether they are there: then it is too late
 		 * to die.
 		 */
-		bool begun = rsm->promotion_round != 0 || !paxos_can_propose(rsm_core(rsm)) ||
+		bool begun = rsm->promotion_round != 0 || !consensus_can_propose(rsm_core(rsm)) ||
 			     members_voters(members_at(&g, leader)) == 4;
 		sim_process_crash(g.replicas[joined].process);
 		sim_process_crash(g.replicas[(leader + 1) % 3].process);
@@ -604,7 +604,7 @@ START_TEST(test_old_list)
 		}
 		sim_process_start(g.replicas[down].process);
 		rsm_group_run(&g, SIM_SECOND);
-		ck_assert(paxos_votes(rsm_core(rsm_group_rsm(&g, down))));
+		ck_assert(consensus_votes(rsm_core(rsm_group_rsm(&g, down))));
 		ck_assert_uint_eq(members_at(&g, down)->count, 3);
 		sim_process_crash(g.replicas[3].process);
 		append(&g, 10);
@@ -638,7 +638,7 @@ START_TEST(test_cut_off_leader)
 		buffer_free(&request);
 		/* The others have said that they are there, and hear no more. */
 		bool proposed = seed % 2 == 1;
-		while (proposed && paxos_can_propose(rsm_core(rsm_group_rsm(&g, alone))))
+		while (proposed && consensus_can_propose(rsm_core(rsm_group_rsm(&g, alone))))
 			rsm_group_run(&g, SIM_MILLISECOND / 50);
 		for (int i = 0; i < 2; i++) {
 			sim_network_cut(g.world, cut, (struct sim_process *)(uintptr_t)others[i]);
@@ -687,7 +687,7 @@ START_TEST(test_learners_count_nowhere)
 	append(&g, 10);
 	ck_assert_uint_eq(members_at(&g, leader)->count, 6);
 	ck_assert_int_eq(rsm_group_read(&g, leader, g.appended), 0);
-	ck_assert_uint_eq(paxos_quorum_others(rsm_core(rsm_group_rsm(&g, leader))), 1);
+	ck_assert_uint_eq(consensus_quorum_others(rsm_core(rsm_group_rsm(&g, leader))), 1);
 	/* One voter of three is missing, and three learners: still. */
 	sim_process_crash(g.replicas[(leader + 1) % 3].process);
 	append(&g, 10);

@@ -132,11 +132,12 @@ static void damaged_snapshot(struct rsm_group *g)
 
 static bool is_bound(const struct rsm_group *g)
 {
-	const struct paxos_members *m = sim_process_alive(victim(g))
-						? paxos_members(rsm_core(state(g)))
-						: NULL;
+	const struct consensus_members *m = sim_process_alive(victim(g))
+						    ? consensus_members(rsm_core(state(g)))
+						    : NULL;
 	return m != NULL && m->count == g->count &&
-	       m->list[g->count - 1].life == victim(g)->env.life && paxos_votes(rsm_core(state(g)));
+	       m->list[g->count - 1].life == victim(g)->env.life &&
+	       consensus_votes(rsm_core(state(g)));
 }
 
 static void run_until_bound(struct rsm_group *g)

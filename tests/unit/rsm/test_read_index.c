@@ -6,8 +6,8 @@
 #include <check.h>
 
 #include "../support/check_main.h"
+#include "core/ballot.h"
 #include "group.h"
-#include "paxos/ballot.h"
 #include "rsm/internal.h"
 
 static const struct answer_slot *ask(struct rsm_group *g, uint32_t i, enum method method)
@@ -58,7 +58,7 @@ START_TEST(test_without_a_vote)
 	rsm_group_append_many(&g, 3);
 	ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 	ck_assert_uint_ne(rsm_group_elect(&g), lost);
-	ck_assert(!paxos_votes(rsm_core(rsm_group_rsm(&g, lost))));
+	ck_assert(!consensus_votes(rsm_core(rsm_group_rsm(&g, lost))));
 	const struct answer_slot *read = ask(&g, lost, METHOD_QUERY_INDEXED);
 	ck_assert_int_eq(read->status, 0);
 	ck_assert_uint_eq(read->number, 6);
@@ -289,7 +289,7 @@ START_TEST(test_no_leader_meanwhile)
 	/* It stands for election, in vain. */
 	uint32_t steps = 0, without = 0;
 	for (; g.answers[read].status == PENDING && steps < 10000; steps++) {
-		without += paxos_leader(rsm_core(rsm_group_rsm(&g, follower))) == 0;
+		without += consensus_leader(rsm_core(rsm_group_rsm(&g, follower))) == 0;
 		ck_assert(sim_world_step(g.world));
 	}
 	ck_assert_int_eq(g.answers[read].status, STATUS_UNAVAILABLE);

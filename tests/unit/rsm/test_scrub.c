@@ -150,7 +150,7 @@ END_TEST
 
 static void accept_for_ever(void *data, struct node *node)
 {
-	struct paxos *core = ((struct rsm *)data)->paxos;
+	struct paxos *core = (struct paxos *)(void *)((struct rsm *)data)->core;
 	(void)node;
 	accept_entry(core, paxos_chosen_slot(core) + 2, UINT64_C(1) << 24 | core->options.self,
 		     NULL);
@@ -174,7 +174,7 @@ START_TEST(what_is_never_chosen_does_not_keep_it)
 		sim_process_call(g.replicas[i].process, accept_for_ever, rsm);
 		rsm_group_run(&g, 50 * SIM_MILLISECOND);
 		uint64_t segment = wal_newest_segment(rsm->wal),
-			 slot = paxos_chosen_slot(rsm->paxos) + 2;
+			 slot = consensus_chosen_slot(rsm->core) + 2;
 		ck_assert_uint_eq(wal_position_segment(log_index_get(&rsm->index, slot)), segment);
 		char name[WAL_FILE_NAME_BYTES];
 		wal_file_name(rsm->wal, segment << 32, name);

@@ -49,7 +49,7 @@ static void damage_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
 static void leave_behind(struct rsm_group *g, uint32_t i)
 {
 	sim_network_isolate(g->world, g->replicas[i].process);
-	uint64_t last = paxos_last_slot(rsm_core(rsm_group_rsm(g, i)));
+	uint64_t last = consensus_last_slot(rsm_core(rsm_group_rsm(g, i)));
 	bool forgotten = false;
 	for (uint32_t k = 0; k < 3000 && !forgotten; k++) {
 		rsm_group_append(g, 900);
@@ -170,12 +170,12 @@ START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
 		sim_network_mend(g.world, g.replicas[i].process, g.client);
 		for (uint32_t k = 0; k < 400; k++) {
 			rsm_group_command(&g, i, 0, 0, 1000000 + k, 100);
-			if (paxos_role(rsm_core(rsm_group_rsm(&g, i))) == PAXOS_LEADER)
+			if (consensus_role(rsm_core(rsm_group_rsm(&g, i))) == CONSENSUS_LEADER)
 				rsm_group_run(&g, 500);
 		}
-		uint64_t stale = paxos_last_slot(rsm_core(rsm_group_rsm(&g, i)));
+		uint64_t stale = consensus_last_slot(rsm_core(rsm_group_rsm(&g, i)));
 		ck_assert_uint_gt(stale, 200);
-		while (paxos_role(rsm_core(rsm_group_rsm(&g, i))) == PAXOS_LEADER)
+		while (consensus_role(rsm_core(rsm_group_rsm(&g, i))) == CONSENSUS_LEADER)
 			rsm_group_run(&g, SIM_MILLISECOND);
 		sim_network_isolate(g.world, g.replicas[i].process);
 		/* The others go on, and forget their logs. */
@@ -279,10 +279,10 @@ static void send_old_entries(void *data, struct node *node)
 	const struct old_entries *o = data;
 	struct rsm *rsm = rsm_group_rsm(o->g, o->from);
 	(void)node;
-	peers_old_fetch(
-		rsm, &(struct paxos_old_fetch){.to = o->to + 1,
-					       .first = rsm_applied(rsm_group_rsm(o->g, o->to)) + 1,
-					       .last = rsm_applied(rsm)});
+	peers_old_fetch(rsm, &(struct consensus_old_fetch){
+				     .to = o->to + 1,
+				     .first = rsm_applied(rsm_group_rsm(o->g, o->to)) + 1,
+				     .last = rsm_applied(rsm)});
 }
 
 /*
@@ -403,7 +403,7 @@ START_TEST(test_log_arrives_while_restoring)
 		ck_assert(sim_world_step(g.world));
 	uint64_t before = rsm_applied(rsm);
 	sim_process_call(g.replicas[old.from].process, send_old_entries, &old);
-	while (rsm->restoring && paxos_chosen_slot(rsm->paxos) == before)
+	while (rsm->restoring && consensus_chosen_slot(rsm->core) == before)
 		ck_assert(sim_world_step(g.world));
 	ck_assert(rsm->restoring);
 	ck_assert_uint_eq(rsm_applied(rsm), before);

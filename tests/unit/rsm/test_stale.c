@@ -19,7 +19,7 @@ static void small(struct rsm_settings *settings)
 	settings->log_cache_bytes = KIB;
 }
 
-static const struct paxos *core_of(const struct rsm_group *g, uint32_t i)
+static const struct consensus *core_of(const struct rsm_group *g, uint32_t i)
 {
 	struct rsm *rsm = rsm_group_rsm(g, i);
 	return rsm == NULL ? NULL : rsm_core(rsm);
@@ -27,8 +27,8 @@ static const struct paxos *core_of(const struct rsm_group *g, uint32_t i)
 
 static bool counts(const struct rsm_group *g, uint32_t i)
 {
-	const struct paxos *core = core_of(g, i);
-	return core != NULL && paxos_votes(core) && !paxos_is_held(core);
+	const struct consensus *core = core_of(g, i);
+	return core != NULL && consensus_votes(core) && !consensus_is_held(core);
 }
 
 static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
@@ -264,7 +264,7 @@ START_TEST(test_what_damage_took_is_not_missed)
 			struct start_memory *memory = starts_find(&s->starts, of + 1, life);
 			ck_assert_ptr_nonnull(memory);
 			if (seed % 2 == 0 || i != of)
-				memory->last = paxos_slots_end(core_of(&g, of)) + 5;
+				memory->last = consensus_slots_end(core_of(&g, of)) + 5;
 			s->changed = true;
 		}
 		/* As at the start that finds the damage. */
@@ -434,7 +434,7 @@ START_TEST(test_memory_at_the_end_of_a_segment)
 		append(&g, 1);
 		rsm_group_run(&g, 20 * SIM_MILLISECOND);
 		struct wal_record filler = {.type = WAL_CHOSEN,
-					    .slot = paxos_chosen_slot(rsm->paxos)};
+					    .slot = consensus_chosen_slot(rsm->core)};
 		wal_position before, after;
 		do
 			wal_append(rsm->wal, &filler, &before);
@@ -479,7 +479,7 @@ START_TEST(test_bound_and_does_not_know_it)
 		sim_process_start(g.replicas[lost].process);
 		uint64_t life = g.replicas[lost].process->env.life,
 			 until = g.world->now_us + 10 * SIM_SECOND;
-		const struct paxos_members *known = paxos_members(core_of(&g, third));
+		const struct consensus_members *known = consensus_members(core_of(&g, third));
 		while (known->list[lost].life != life && g.world->now_us < until)
 			rsm_group_run(&g, 50);
 		ck_assert_uint_eq(known->list[lost].life, life);
@@ -487,9 +487,10 @@ START_TEST(test_bound_and_does_not_know_it)
 			sim_process_power_loss(g.replicas[i].process);
 		sim_process_start(g.replicas[lost].process);
 		sim_process_start(g.replicas[third].process);
-		ignorant += !paxos_votes(core_of(&g, lost)) && paxos_votes(core_of(&g, third)) &&
-			    paxos_members(core_of(&g, third))->list[lost].life == life;
-		if (paxos_members(core_of(&g, third))->list[lost].life == life)
+		ignorant += !consensus_votes(core_of(&g, lost)) &&
+			    consensus_votes(core_of(&g, third)) &&
+			    consensus_members(core_of(&g, third))->list[lost].life == life;
+		if (consensus_members(core_of(&g, third))->list[lost].life == life)
 			append(&g, 5);
 		sim_process_start(g.replicas[leader].process);
 		must_be_whole(&g);
@@ -511,9 +512,9 @@ static void hear_prepare(void *data, struct node *node)
 	struct wire_paxos m = {
 		.group = 1, .from = spoken->from, .to = spoken->rsm->options.replica, .slot = 1};
 	struct buffer payload = {0};
-	m.ballot = ballot_make(ballot_round(paxos_ballot(spoken->rsm->paxos)) + 1, spoken->from);
-	m.members = paxos_members(spoken->rsm->paxos)->slot;
-	m.chosen = paxos_chosen_slot(spoken->rsm->paxos);
+	m.ballot = ballot_make(ballot_round(consensus_epoch(spoken->rsm->core)) + 1, spoken->from);
+	m.members = consensus_members(spoken->rsm->core)->slot;
+	m.chosen = consensus_chosen_slot(spoken->rsm->core);
 	wire_paxos_encode(&m, &payload);
 	node->env->sender_life = spoken->life;
 	ck_assert(rsm_message(spoken->rsm, 0,
@@ -541,14 +542,14 @@ START_TEST(test_another_start_is_not_heard)
 		struct spoken spoken = {.rsm = rsm_group_rsm(&g, leader),
 					.from = from + 1,
 					.life = speaker->env.life};
-		uint64_t ballot = paxos_ballot(core_of(&g, leader));
+		uint64_t ballot = consensus_epoch(core_of(&g, leader));
 		for (spoken.origin = 1; spoken.origin < 4; spoken.origin++) {
 			sim_process_call(g.replicas[leader].process, hear_prepare, &spoken);
-			ck_assert_uint_eq(paxos_ballot(core_of(&g, leader)), ballot);
+			ck_assert_uint_eq(consensus_epoch(core_of(&g, leader)), ballot);
 		}
 		spoken.origin = speaker->node->tracer.life;
 		sim_process_call(g.replicas[leader].process, hear_prepare, &spoken);
-		ck_assert_uint_gt(paxos_ballot(core_of(&g, leader)), ballot);
+		ck_assert_uint_gt(consensus_epoch(core_of(&g, leader)), ballot);
 		rsm_group_free(&g);
 	}
 }

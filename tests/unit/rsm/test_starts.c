@@ -5,7 +5,7 @@
 #include "../support/check_main.h"
 #include "base/crc32c.h"
 #include "base/log.h"
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 #include "paxos/judge.h"
 #include "rsm/start_file.h"
 #include "sim/disk_sim.h"

@@ -26,7 +26,7 @@ static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
 static uint64_t chosen_at(const struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
-	return rsm == NULL ? 0 : paxos_chosen_slot(rsm_core(rsm));
+	return rsm == NULL ? 0 : consensus_chosen_slot(rsm_core(rsm));
 }
 
 /*

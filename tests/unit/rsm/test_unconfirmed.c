@@ -3,8 +3,8 @@
 #include <check.h>
 
 #include "../support/check_main.h"
+#include "core/ballot.h"
 #include "group.h"
-#include "paxos/ballot.h"
 #include "rsm/internal.h"
 
 static const struct answer_slot *ask(struct rsm_group *g, uint32_t i, enum method method)
@@ -26,7 +26,7 @@ START_TEST(test_all_is_well)
 	rsm_group_append_many(&g, 3);
 	uint32_t leader = rsm_group_elect(&g);
 	ck_assert(rsm_group_agree(&g, SIM_SECOND));
-	uint64_t ballot = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
+	uint64_t ballot = consensus_epoch(rsm_core(rsm_group_rsm(&g, leader)));
 	for (uint32_t i = 0; i < g.count; i++) {
 		const struct answer_slot *told = ask(&g, i, METHOD_BALLOT);
 		ck_assert_int_eq(told->status, 0);
@@ -95,7 +95,7 @@ START_TEST(test_promise_counts_at_once)
 	rsm_group_append_many(&g, 3);
 	uint32_t leader = rsm_group_elect(&g), candidate = (leader + 1) % 3,
 		 voter = (leader + 2) % 3;
-	uint64_t before = paxos_ballot(rsm_core(rsm_group_rsm(&g, leader)));
+	uint64_t before = consensus_epoch(rsm_core(rsm_group_rsm(&g, leader)));
 	struct sim_rule no_promise = {
 		.from = g.replicas[voter].process, .method = METHOD_PROMISE, .verdict = SIM_DROP};
 	sim_network_add_rule(g.world, &no_promise);
@@ -103,7 +103,7 @@ START_TEST(test_promise_counts_at_once)
 	wire_transfer_encode(candidate + 1, &body);
 	rsm_group_ask(&g, leader, METHOD_TRANSFER, buffer_slice(&body));
 	buffer_free(&body);
-	while (paxos_ballot(rsm_core(rsm_group_rsm(&g, voter))) == before)
+	while (consensus_epoch(rsm_core(rsm_group_rsm(&g, voter))) == before)
 		ck_assert(sim_world_step(g.world));
 	ck_assert_uint_eq(no_promise.matched, 0);
 	const struct answer_slot *told = ask(&g, voter, METHOD_BALLOT);

@@ -35,7 +35,7 @@ __attribute__((format(printf, 2, 3))) static void trace(struct group *g, const c
 
 static struct paxos *make_core(struct group *g, uint32_t i, uint64_t base)
 {
-	struct paxos_options options = {
+	struct consensus_options options = {
 		.group = 1,
 		.self = i + 1,
 		.nmembers = g->count,
@@ -149,7 +149,7 @@ static void check_told(const struct group_replica *r, enum method method,
 		       const struct wire_paxos *m)
 {
 	if (method == METHOD_PREPARE ||
-	    (method == METHOD_PROMISE && paxos_role(r->core) != PAXOS_LEADER))
+	    (method == METHOD_PROMISE && paxos_role(r->core) != CONSENSUS_LEADER))
 		CHECK_THAT(m->ballot <= r->durable_ballot, "a %s leaves before it is durable",
 			   method_text((uint16_t)method));
 	for (uint32_t k = 0; k < m->nranges; k++)
@@ -161,7 +161,7 @@ static void check_told(const struct group_replica *r, enum method method,
 /* After a restart: everything that was durable is known again. */
 static void check_restored(const struct group_replica *r)
 {
-	CHECK_THAT(paxos_ballot(r->core) >= r->durable_ballot, "a promise is forgotten");
+	CHECK_THAT(paxos_epoch(r->core) >= r->durable_ballot, "a promise is forgotten");
 	for (uint64_t slot = r->base + 1; slot < r->durable_accepted_count; slot++) {
 		const struct ring_slot *s = ring_get(&r->core->ring, slot);
 		CHECK_THAT(durable_accepted(r, slot) == 0 ||
@@ -230,7 +230,7 @@ static void deliver(struct group *g, struct group_message *m)
 
 /* ---- disk ---- */
 
-static void append(struct group *g, uint32_t i, const struct paxos_persist *p)
+static void append(struct group *g, uint32_t i, const struct consensus_persist *p)
 {
 	struct group_replica *r = &g->replicas[i];
 	if (r->records == r->capacity) {
@@ -245,10 +245,10 @@ static void append(struct group *g, uint32_t i, const struct paxos_persist *p)
 static void make_durable(struct group_replica *r, uint32_t records)
 {
 	for (; r->durable < records; r->durable++) {
-		const struct paxos_persist *p = &r->log[r->durable].persist;
-		if (p->kind != PAXOS_PERSIST_CHOSEN && p->ballot > r->durable_ballot)
+		const struct consensus_persist *p = &r->log[r->durable].persist;
+		if (p->kind != CONSENSUS_PERSIST_CHOSEN && p->ballot > r->durable_ballot)
 			r->durable_ballot = p->ballot;
-		if (p->kind != PAXOS_PERSIST_ACCEPT)
+		if (p->kind != CONSENSUS_PERSIST_ACCEPT)
 			continue;
 		if (p->slot >= r->durable_accepted_count) {
 			uint64_t count = 2 * p->slot + 64;
@@ -309,10 +309,10 @@ void group_start(struct group *g, uint32_t i)
 	r->core = make_core(g, i, r->base);
 	uint64_t chosen = r->base;
 	for (uint32_t k = 0; k < r->records; k++) {
-		const struct paxos_persist *p = &r->log[k].persist;
-		if (p->kind == PAXOS_PERSIST_PROMISE)
+		const struct consensus_persist *p = &r->log[k].persist;
+		if (p->kind == CONSENSUS_PERSIST_PROMISE)
 			paxos_restore_promise(r->core, p->ballot);
-		else if (p->kind == PAXOS_PERSIST_ACCEPT)
+		else if (p->kind == CONSENSUS_PERSIST_ACCEPT)
 			paxos_restore_entry(r->core, p->slot, p->ballot,
 					    r->log[k].value == NULL ? slice(NULL, 0)
 								    : bytes_slice(r->log[k].value));
@@ -340,7 +340,7 @@ static void push_applied(struct group_replica *r, struct bytes *value)
 static void apply(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
-	struct paxos_chosen c;
+	struct consensus_chosen c;
 	uint64_t before = r->applied_count;
 	while (!r->blocked && paxos_next_chosen(r->core, &c)) {
 		CHECK_THAT(c.slot == r->applied_count + 1, "a slot is applied out of order");
@@ -353,7 +353,7 @@ static void apply(struct group *g, uint32_t i)
 		paxos_applied(r->core, r->applied_count);
 }
 
-static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch *want)
+static void answer_old(struct group *g, uint32_t i, const struct consensus_old_fetch *want)
 {
 	struct group_replica *r = &g->replicas[i];
 	struct wire_entry entries[64];
@@ -365,7 +365,7 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 			       .entries = entries};
 	if (want->first <= r->base) {
 		m.slot = r->base;
-		m.flags = PAXOS_SNAPSHOT;
+		m.flags = PEER_SNAPSHOT;
 		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
 		return;
 	}
@@ -375,7 +375,7 @@ static void answer_old(struct group *g, uint32_t i, const struct paxos_old_fetch
 		/* The ballot of the newest record that the log has for the slot. */
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
-			if (r->log[k - 1].persist.kind == PAXOS_PERSIST_ACCEPT &&
+			if (r->log[k - 1].persist.kind == CONSENSUS_PERSIST_ACCEPT &&
 			    r->log[k - 1].persist.slot == slot)
 				ballot = r->log[k - 1].persist.ballot;
 		entries[m.nentries++] = (struct wire_entry){.slot = slot,
@@ -394,7 +394,7 @@ void group_snapshot(struct group *g, uint32_t i)
 		r->base = r->applied_count;
 }
 
-static void start_install(struct group *g, uint32_t i, const struct paxos_output *out)
+static void start_install(struct group *g, uint32_t i, const struct consensus_output *out)
 {
 	struct group_replica *r = &g->replicas[i];
 	r->install_from = out->snapshot_from;
@@ -429,7 +429,7 @@ static void install(struct group *g, uint32_t i)
 void group_settle(struct group *g, uint32_t i)
 {
 	struct group_replica *r = &g->replicas[i];
-	const struct paxos_output *out = paxos_output(r->core, g->now_us);
+	const struct consensus_output *out = paxos_output(r->core, g->now_us);
 	for (uint32_t k = 0; k < out->npersists; k++)
 		append(g, i, &out->persists[k]);
 	for (uint32_t k = 0; k < out->nsends; k++)
@@ -446,7 +446,7 @@ void group_settle(struct group *g, uint32_t i)
 		start_install(g, i, out);
 	apply(g, i);
 	if (paxos_role(r->core) != r->role_told)
-		trace(g, "%u is a %s now", i + 1, paxos_role_text(paxos_role(r->core)));
+		trace(g, "%u is a %s now", i + 1, consensus_role_text(paxos_role(r->core)));
 	r->role_told = paxos_role(r->core);
 	start_sync(g, i);
 	check(g);
@@ -510,9 +510,8 @@ uint32_t group_leader(const struct group *g)
 	uint32_t best = UINT32_MAX;
 	for (uint32_t i = 0; i < g->count; i++) {
 		const struct paxos *core = g->replicas[i].core;
-		if (core != NULL && paxos_role(core) == PAXOS_LEADER &&
-		    (best == UINT32_MAX ||
-		     paxos_ballot(core) > paxos_ballot(g->replicas[best].core)))
+		if (core != NULL && paxos_role(core) == CONSENSUS_LEADER &&
+		    (best == UINT32_MAX || paxos_epoch(core) > paxos_epoch(g->replicas[best].core)))
 			best = i;
 	}
 	return best;

@@ -12,7 +12,7 @@
 #include "paxos/multipaxos.h"
 
 struct group_record {
-	struct paxos_persist persist;
+	struct consensus_persist persist;
 	struct bytes *value; /* NULL for an empty one */
 };
 
@@ -45,7 +45,7 @@ struct group_replica {
 	uint64_t durable_accepted_count;
 	uint64_t reads_confirmed;
 	uint64_t last_read_slot;
-	enum paxos_role role_told; /* by the trace */
+	enum consensus_role role_told; /* by the trace */
 };
 
 struct group {

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "paxos/ballot.h"
+#include "core/ballot.h"
 #include "paxos/multipaxos.h"
 
 static void add_ballot(struct buffer *out, const char *before, uint64_t ballot)
@@ -39,7 +39,7 @@ static void say_pre_vote(const struct wire_paxos *m, struct buffer *out)
 
 static void say_pre_vote_reply(const struct wire_paxos *m, struct buffer *out)
 {
-	buffer_format(out, (m->flags & PAXOS_GRANTED) != 0 ? " yes" : " no");
+	buffer_format(out, (m->flags & PEER_GRANTED) != 0 ? " yes" : " no");
 	add_ballot(out, ", you may ", m->sequence);
 	if (m->ballot != 0)
 		add_ballot(out, "; has promised ", m->ballot);
@@ -49,7 +49,7 @@ static void say_prepare(const struct wire_paxos *m, struct buffer *out)
 {
 	add_ballot(out, " ", m->ballot);
 	buffer_format(out, ", what is accepted from slot %" PRIu64 " on?", m->slot);
-	if ((m->flags & PAXOS_LEASE_OVER) != 0)
+	if ((m->flags & PEER_LEASE_OVER) != 0)
 		add_ballot(out, " The lease is over of ", m->sequence);
 }
 
@@ -60,7 +60,7 @@ static void say_promise(const struct wire_paxos *m, struct buffer *out)
 	if (m->nentries == 0)
 		buffer_format(out, " nothing");
 	add_entries(out, m, true);
-	add_flag(out, m, PAXOS_MORE, "and more");
+	add_flag(out, m, PEER_MORE, "and more");
 }
 
 static void say_accept(const struct wire_paxos *m, struct buffer *out)
@@ -68,7 +68,7 @@ static void say_accept(const struct wire_paxos *m, struct buffer *out)
 	add_ballot(out, " in ", m->ballot);
 	buffer_format(out, m->nentries > 0 ? ":" : ", nothing new");
 	add_entries(out, m, false);
-	add_flag(out, m, PAXOS_FIRST, "the first of this ballot");
+	add_flag(out, m, PEER_FIRST, "the first of this ballot");
 	if (m->sequence != 0)
 		buffer_format(out, ", heartbeat round %" PRIu64, m->sequence);
 	if (m->slot != 0)
@@ -93,17 +93,17 @@ static void say_accepted(const struct wire_paxos *m, struct buffer *out)
 	}
 	if (m->sequence != 0)
 		buffer_format(out, ", answers round %" PRIu64, m->sequence);
-	add_flag(out, m, PAXOS_LEASED, "grants the lease");
-	add_flag(out, m, PAXOS_UNFIT, "would not lead");
-	add_flag(out, m, PAXOS_FULL, "its disk is full");
-	add_flag(out, m, PAXOS_LEARNER, "a learner");
+	add_flag(out, m, PEER_LEASED, "grants the lease");
+	add_flag(out, m, PEER_UNFIT, "would not lead");
+	add_flag(out, m, PEER_FULL, "its disk is full");
+	add_flag(out, m, PEER_LEARNER, "a learner");
 	if (m->stamp != 0)
 		buffer_format(out, ", stamp %" PRIu64, m->stamp);
 }
 
 static void say_chosen(const struct wire_paxos *m, struct buffer *out)
 {
-	if ((m->flags & PAXOS_SNAPSHOT) != 0)
+	if ((m->flags & PEER_SNAPSHOT) != 0)
 		buffer_format(out, " up to slot %" PRIu64 " there is a snapshot", m->slot);
 	add_entries(out, m, true);
 }
@@ -139,7 +139,7 @@ void paxos_words(const struct wire_paxos *m, enum method method, uint32_t from, 
 		break;
 	case METHOD_REJECT:
 		add_ballot(out, "REJECT, has promised ", m->ballot);
-		add_flag(out, m, PAXOS_REMOVED, "and you have been removed");
+		add_flag(out, m, PEER_REMOVED, "and you have been removed");
 		break;
 	case METHOD_FETCH: buffer_format(out, "FETCH from slot %" PRIu64 " on", m->slot); break;
 	case METHOD_CHOSEN:

@@ -14,8 +14,8 @@
  * rounds from 1 on. (Had it gone through 65536 elections, they read as of later rounds and of
  * bindings that are nobody's.)
  */
-#ifndef SYNOD_PAXOS_BALLOT_H
-#define SYNOD_PAXOS_BALLOT_H
+#ifndef SYNOD_CORE_BALLOT_H
+#define SYNOD_CORE_BALLOT_H
 
 #include <inttypes.h>
 #include <stdint.h>
