@@ -343,7 +343,7 @@ static struct print print_of(uint32_t i)
 			      .last = p->ring.last,
 			      .bytes = p->ring.bytes,
 			      .ballot = p->ballot,
-			      .persist_next = p->persist_next,
+			      .persist_next = p->persists.next,
 			      .elections = p->election_at_us,
 			      .role = p->seam.role};
 }

@@ -3,7 +3,7 @@
 
 bool slot_durable(const struct paxos *p, const struct ring_slot *s)
 {
-	return s->persist <= p->persisted;
+	return s->persist <= p->persists.durable;
 }
 
 void promise(struct paxos *p, uint64_t ballot)
@@ -11,7 +11,7 @@ void promise(struct paxos *p, uint64_t ballot)
 	ASSERT(ballot > p->promised ||
 	       (ballot == p->promised && p->promise_members < p->members.slot));
 	p->promised = ballot;
-	struct consensus_persist *record = persist(p, CONSENSUS_PERSIST_PROMISE);
+	struct consensus_persist *record = persists_add(&p->persists, CONSENSUS_PERSIST_PROMISE);
 	record->ballot = ballot;
 	record->slot = p->promise_members = p->members.slot;
 	p->promise_ballot = ballot;
@@ -24,7 +24,7 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
 	if (p->impaired.count > 0)
 		impaired_remove(&p->impaired, slot);
 	struct ring_slot *s = ring_put(&p->ring, slot, ballot, value_take);
-	struct consensus_persist *record = persist(p, CONSENSUS_PERSIST_ACCEPT);
+	struct consensus_persist *record = persists_add(&p->persists, CONSENSUS_PERSIST_ACCEPT);
 	record->slot = slot;
 	record->ballot = ballot;
 	/* A reference of its own: the slot may be overwritten before the output is carried out. */

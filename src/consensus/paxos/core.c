@@ -7,25 +7,6 @@
 
 #define OUTPUT_ARENA_BYTES (4u * MIB)
 
-void *vector_add(struct vector *v, size_t item_size)
-{
-	if (v->count == v->capacity) {
-		v->capacity = v->capacity == 0 ? 16 : v->capacity * 2;
-		v->items = alloc_resize(v->items, v->capacity, item_size);
-	}
-	uint8_t *item = (uint8_t *)v->items + v->count++ * item_size;
-	memset(item, 0, item_size);
-	return item;
-}
-
-struct consensus_persist *persist(struct paxos *p, enum consensus_persist_kind kind)
-{
-	struct consensus_persist *record = vector_add(&p->persists, sizeof *record);
-	record->kind = kind;
-	record->sequence = p->persist_next++;
-	return record;
-}
-
 struct paxos *paxos_create(const struct consensus_options *options, uint64_t base_slot)
 {
 	ASSERT(options->nmembers > 0 && options->nmembers <= MEMBERS_MAX);
@@ -42,7 +23,7 @@ struct paxos *paxos_create(const struct consensus_options *options, uint64_t bas
 	ASSERT(base_slot <= SLOT_MAX);
 	p->electable = p->willing = true;
 	vouch_init(p);
-	p->persist_next = 1;
+	persists_init(&p->persists);
 	ring_init(&p->ring, base_slot + 1);
 	ring_init(&p->recovered, 1);
 	ring_init(&p->early, base_slot + 1);
@@ -51,26 +32,15 @@ struct paxos *paxos_create(const struct consensus_options *options, uint64_t bas
 	return p;
 }
 
-void release_persists(struct vector *v)
-{
-	struct consensus_persist *items = v->items;
-	for (uint32_t i = 0; i < v->count; i++)
-		bytes_unref(items[i].held);
-	v->count = 0;
-}
-
 void paxos_destroy(struct paxos *p)
 {
 	if (p == NULL)
 		return;
-	release_persists(&p->persists);
-	release_persists(&p->persists_out);
-	free(p->persists_out.items);
+	persists_free(&p->persists);
 	ring_free(&p->ring);
 	ring_free(&p->recovered);
 	ring_free(&p->early);
 	free(p->waiting.items);
-	free(p->persists.items);
 	free(p->sends.items);
 	free(p->reads.items);
 	free(p->old.items);
@@ -196,7 +166,7 @@ void paxos_lose_vote(struct paxos *p, uint64_t now_us, uint64_t life)
 
 uint64_t paxos_durable_promise(const struct paxos *p)
 {
-	return p->promise_persist <= p->persisted ? p->promise_ballot : 0;
+	return p->promise_persist <= p->persists.durable ? p->promise_ballot : 0;
 }
 
 uint64_t paxos_durable_slot(const struct paxos *p)
@@ -220,10 +190,8 @@ uint64_t paxos_slots_end(const struct paxos *p)
 
 void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 {
-	ASSERT(sequence < p->persist_next);
-	if (sequence <= p->persisted)
+	if (!persists_are_durable(&p->persists, sequence))
 		return;
-	p->persisted = sequence;
 	if (p->seam.role == CONSENSUS_CANDIDATE)
 		candidate_own_promise(p, now_us);
 	else if (p->seam.role == CONSENSUS_LEADER)
@@ -318,7 +286,7 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 	case CONSENSUS_FOLLOWER:
 		if (now_us < p->election_at_us)
 			candidate_retry(p, now_us);
-		else if (p->promise_persist > p->persisted)
+		else if (p->promise_persist > p->persists.durable)
 			/*
 			 * A slow disk still writes down the last promise. Another ballot would only
 			 * queue behind it, and so on for ever: the election that it belongs to gets

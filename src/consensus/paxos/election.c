@@ -106,7 +106,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	 * An election that got our promise is under way: let it end, or slow disks would start one
 	 * after the other.
 	 */
-	bool engaged = p->promise_persist > p->persisted ||
+	bool engaged = p->promise_persist > p->persists.durable ||
 		       (ballot_replica(p->promised) != peer->replica &&
 			now_us < p->promise_sent_us + p->options.election_timeout_us);
 	peer->due_pre_vote_reply = true;
@@ -285,7 +285,7 @@ static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 /* The own promise is durable: now the Prepare may leave, and the own report counts. */
 void candidate_own_promise(struct paxos *p, uint64_t now_us)
 {
-	if (p->prepare_sent || p->promise_persist > p->persisted)
+	if (p->prepare_sent || p->promise_persist > p->persists.durable)
 		return;
 	ASSERT(p->promised == p->ballot);
 	p->prepare_sent = true;

@@ -22,9 +22,10 @@
 #define SYNOD_PAXOS_INTERNAL_H
 
 #include "base/arena.h"
+#include "core/persists.h"
+#include "core/ring.h"
 #include "paxos/impaired.h"
 #include "paxos/multipaxos.h"
-#include "paxos/ring.h"
 #include "paxos/synod.h"
 
 /* Members, ourselves, and strangers: who speaks to us and is none. */
@@ -138,11 +139,6 @@ struct freshness {
 	uint64_t slot;
 };
 
-struct vector {
-	void *items;
-	uint32_t count, capacity;
-};
-
 struct paxos {
 	struct consensus seam; /* what is seen from outside; first */
 	struct consensus_options options;
@@ -177,9 +173,6 @@ struct paxos {
 	/* entries of early_ballot that came before one in front of them */
 	struct ring early;
 	uint64_t early_ballot;
-	uint64_t persist_next;  /* next sequence number */
-	uint64_t persisted;     /* durable up to here */
-	uint64_t ack_persisted; /* `persisted` when the last Accepted was made due */
 	bool accepted_since_ack;
 	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
 	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
@@ -266,8 +259,7 @@ struct paxos {
 	uint64_t transfer_deadline_us;
 
 	/* Output of the current step. */
-	struct vector persists;     /* collecting */
-	struct vector persists_out; /* in the output that the caller is carrying out */
+	struct persists persists;
 	struct vector sends, reads, old;
 	struct arena arena;
 	struct consensus_output output;
@@ -314,8 +306,6 @@ static inline bool apply_stalls(const struct paxos *p)
 {
 	return p->chosen > p->delivered && ring_is_full(p);
 }
-
-void *vector_add(struct vector *v, size_t item_size);
 
 /* members.c */
 /* UINT32_MAX: it has no seat. */
@@ -367,9 +357,6 @@ void members_adopt(struct paxos *p, const struct consensus_members *members);
 void members_set_learner(struct paxos *p);
 /* In which its ballots are made. */
 uint32_t members_own_binding(const struct paxos *p);
-/* core.c */
-struct consensus_persist *persist(struct paxos *p, enum consensus_persist_kind kind);
-void release_persists(struct vector *v);
 /* acceptor.c */
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take);
 void promise(struct paxos *p, uint64_t ballot);

@@ -141,7 +141,7 @@ static bool check_entries(struct paxos_invariants *inv, const struct paxos *p, s
 			quorums_accepted(&inv->quorums, p, slot, (uint64_t)(uintptr_t)value);
 	}
 	seen->checked = p->chosen;
-	seen->accepted = p->persist_next;
+	seen->accepted = p->persists.next;
 	return true;
 }
 
@@ -189,7 +189,7 @@ static bool check_monotone(struct paxos_invariants *inv, const struct paxos *p, 
 	seen->running = true;
 	seen->promised = p->promised;
 	seen->chosen = p->chosen;
-	if (p->promise_persist <= p->persisted && p->promise_ballot > seen->durable_promised)
+	if (p->promise_persist <= p->persists.durable && p->promise_ballot > seen->durable_promised)
 		seen->durable_promised = p->promise_ballot;
 	return true;
 }
@@ -244,7 +244,7 @@ static uint64_t durable_with(const struct paxos *p, uint64_t after)
 	for (uint64_t slot = after + 1; slot <= p->chosen; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL)
-			return p->persist_next - 1;
+			return p->persists.next - 1;
 		sequence = s->persist > sequence ? s->persist : sequence;
 	}
 	return sequence;
@@ -276,7 +276,7 @@ static void note_durable(struct paxos_invariants *inv, const struct paxos *p, st
 	}
 	slot = 0;
 	seen->life = p->options.life;
-	while (done < seen->nawaited && seen->awaited[done].sequence <= p->persisted)
+	while (done < seen->nawaited && seen->awaited[done].sequence <= p->persists.durable)
 		slot = seen->awaited[done++].slot;
 	if (done == 0)
 		return;

@@ -92,7 +92,7 @@ static bool is_durable(const struct paxos *const *replicas, uint32_t count, uint
 		if (p == NULL || p->options.life != life || (accepted & AGAIN) != 0)
 			continue;
 		const struct ring_slot *s = ring_get(&p->ring, slot);
-		return s == NULL || s->persist <= p->persisted;
+		return s == NULL || s->persist <= p->persists.durable;
 	}
 	return true;
 }

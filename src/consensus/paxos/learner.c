@@ -27,7 +27,7 @@ void advance_chosen(struct paxos *p)
 		if (!members_chosen(p, p->chosen, s))
 			continue;
 		/* Before anything of a later slot is. */
-		persist(p, CONSENSUS_PERSIST_CHOSEN)->slot = p->chosen;
+		persists_add(&p->persists, CONSENSUS_PERSIST_CHOSEN)->slot = p->chosen;
 		p->chosen_hint = p->chosen;
 	}
 }

@@ -45,7 +45,7 @@ static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t firs
 static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
-	if (peer->promise_ballot == p->promised && p->promise_persist > p->persisted)
+	if (peer->promise_ballot == p->promised && p->promise_persist > p->persists.durable)
 		return; /* still due, when the promise is durable */
 	peer->due_promise = false;
 	if (peer->promise_ballot != p->promised)
@@ -161,7 +161,7 @@ static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->ranges[m->nranges - 1].last = slot;
 		open = true;
 	}
-	if (p->persisted + 1 == p->persist_next)
+	if (p->persists.durable + 1 == p->persists.next)
 		p->accepted_since_ack = false;
 }
 
@@ -262,8 +262,9 @@ const struct consensus_output *paxos_output(struct paxos *p, uint64_t now_us)
 	/*
 	 * What is chosen rides along with other records, or is written alone when things are quiet.
 	 */
-	if (p->chosen > p->chosen_hint && (p->persists.count > 0 || p->hint_due)) {
-		struct consensus_persist *hint = persist(p, CONSENSUS_PERSIST_CHOSEN);
+	if (p->chosen > p->chosen_hint && (p->persists.collecting.count > 0 || p->hint_due)) {
+		struct consensus_persist *hint = persists_add(&p->persists,
+							      CONSENSUS_PERSIST_CHOSEN);
 		hint->slot = p->chosen_hint = p->chosen;
 		/* Should what is before it be damaged, it says what that cannot hold. */
 		if (p->impaired.count == 0 && !p->learner) {
@@ -272,13 +273,10 @@ const struct consensus_output *paxos_output(struct paxos *p, uint64_t now_us)
 		}
 	}
 	p->hint_due = false;
-	release_persists(&p->persists_out);
-	struct vector collected = p->persists;
-	p->persists = p->persists_out;
-	p->persists_out = collected;
+	persists_take(&p->persists);
 	p->output = (struct consensus_output){
-		.npersists = p->persists_out.count,
-		.persists = p->persists_out.items,
+		.npersists = p->persists.out.count,
+		.persists = p->persists.out.items,
 		.nsends = p->sends.count,
 		.sends = p->sends.items,
 		.nreads = p->reads.count,

@@ -2,11 +2,11 @@
  * ring: the part of the log that is in memory, slots first … last, gaps allowed, indexed by slot in
  * a circular array that grows.
  *
- * A slot holds the acceptor's state for its instance (ballot, value) and, at the leader, who has
- * accepted it.
+ * A slot holds what this replica has accepted there (ballot, value) and, at the leader, who else
+ * has.
  */
-#ifndef SYNOD_PAXOS_RING_H
-#define SYNOD_PAXOS_RING_H
+#ifndef SYNOD_CORE_RING_H
+#define SYNOD_CORE_RING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* Accepted entries by slot, in a ring that grows. */
-#include "paxos/ring.h"
+#include "core/ring.h"
 
 #include <stdlib.h>
 
