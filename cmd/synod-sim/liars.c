@@ -256,7 +256,7 @@ static void lie_of_accepted(struct lie *lie)
 		m->nranges = 1;
 		lie->ranges[0].last = beyond(lie, end - 1);
 		break;
-	case 1: m->sequence = beyond(lie, leads ? p->round : CONSENSUS_SEQUENCE_MAX); break;
+	case 1: m->sequence = beyond(lie, leads ? p->rounds.newest : CONSENSUS_SEQUENCE_MAX); break;
 	default: m->slot = beyond(lie, end > m->chosen ? end : m->chosen); break;
 	}
 }

@@ -303,7 +303,7 @@ static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wi
 	if (method == METHOD_ACCEPT)
 		m->sequence = p->peers[from].accepted_round + 1;
 	if (method == METHOD_ACCEPTED) {
-		m->sequence = p->round;
+		m->sequence = p->rounds.newest;
 		m->nranges = how / 8 % 3;
 		for (uint32_t i = 0; i < m->nranges; i++)
 			m->ranges[i] = (struct wire_range){.first = p->chosen + 1 + 2 * i,

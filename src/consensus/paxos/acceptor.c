@@ -66,7 +66,8 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		return;
 	}
 	if (m->ballot > p->promised) {
-		if (lease_refuses(p, now_us, m))
+		uint64_t over = (m->flags & PEER_LEASE_OVER) != 0 ? m->sequence : 0;
+		if (lease_refuses(&p->lease, now_us, over))
 			return;
 		promise(p, m->ballot);
 		p->promise_life = m->life;
@@ -171,6 +172,21 @@ static void accept_early(struct paxos *p, uint64_t ballot)
 	ring_drop_below(&p->early, slot);
 }
 
+/* For a new round of the leader in the promised ballot. */
+static void grant_lease(struct paxos *p, uint32_t to, const struct wire_paxos *m)
+{
+	/*
+	 * Longer than after a restart it could not be kept; and a learner keeps nobody from
+	 * anything.
+	 */
+	if (p->learner || m->lease_us == 0 || m->lease_us > p->options.election_timeout_us ||
+	    p->options.clock_us == NULL)
+		return;
+	/* Not now_us, which may be older than this message, and than its round. */
+	lease_grant(&p->lease, p->options.clock_us(p->options.context) + m->lease_us, m->ballot);
+	p->peers[to].lease_round = m->sequence;
+}
+
 void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
@@ -202,7 +218,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	if (m->sequence > peer->accepted_round) {
 		peer->accepted_round = m->sequence;
 		peer->due_accepted = true;
-		lease_grant(p, from, m);
+		grant_lease(p, from, m);
 	}
 	if (m->nentries == 0)
 		p->hint_due = true;

@@ -40,7 +40,7 @@ void paxos_destroy(struct paxos *p)
 	ring_free(&p->ring);
 	ring_free(&p->recovered);
 	ring_free(&p->early);
-	free(p->waiting.items);
+	reads_free(&p->waiting);
 	free(p->sends.items);
 	free(p->reads.items);
 	free(p->old.items);
@@ -99,7 +99,8 @@ void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot)
 void paxos_start(struct paxos *p, uint64_t now_us)
 {
 	p->round_seen = ballot_round(p->promised);
-	lease_restarted(p, now_us);
+	if (p->voters != member_bit(p->self))
+		lease_restarted(&p->lease, now_us + p->options.election_timeout_us);
 	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
 	members_set_learner(p);
 	if (p->voters == member_bit(p->self))
@@ -302,8 +303,9 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 uint64_t paxos_deadline_us(const struct paxos *p)
 {
 	uint64_t at = p->seam.role == CONSENSUS_LEADER ? p->heartbeat_at_us : p->election_at_us;
-	if (p->seam.role == CONSENSUS_LEADER && p->patience_round != 0 && p->patience_us < at)
-		at = p->patience_us;
+	if (p->seam.role == CONSENSUS_LEADER && p->rounds.watched != 0 &&
+	    p->rounds.watched_until_us < at)
+		at = p->rounds.watched_until_us;
 	if (p->seam.role == CONSENSUS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
 		at = p->retry_at_us;
 	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)
@@ -459,13 +461,13 @@ bool paxos_peer_has_answered(const struct paxos *p, uint32_t i)
 bool paxos_peer_has_answered_round(const struct paxos *p, uint32_t i, uint64_t round)
 {
 	ASSERT(i < p->npeers);
-	return i == p->self || p->peers[i].round_heard >= round;
+	return i == p->self || p->rounds.answers[i].heard >= round;
 }
 
 void paxos_peer_is_another(struct paxos *p, uint32_t i)
 {
 	ASSERT(i < p->npeers);
-	p->peers[i].matched = p->peers[i].round_heard = 0;
+	p->peers[i].matched = p->rounds.answers[i].heard = 0;
 	p->peers[i].answered = false;
 }
 

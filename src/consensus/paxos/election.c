@@ -14,7 +14,7 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		vouch_deposed(p);
 	if (p->seam.role != CONSENSUS_FOLLOWER) {
 		ring_drop_below(&p->recovered, p->recovered.last + 1);
-		p->waiting.count = p->waiting_head = 0;
+		reads_forget(&p->waiting);
 		p->transfer_to = 0;
 		for (uint32_t i = 0; i < p->npeers; i++) {
 			struct paxos_peer *peer = &p->peers[i];
@@ -71,8 +71,8 @@ static void ask_around(struct paxos *p)
 
 void start_pre_vote(struct paxos *p, uint64_t now_us)
 {
-	if (now_us < lease_own_promise_us(p)) {
-		p->election_at_us = lease_own_promise_us(p);
+	if (now_us < lease_own_promise_us(&p->lease)) {
+		p->election_at_us = lease_own_promise_us(&p->lease);
 		return;
 	}
 	become_follower(p, now_us, 0);
@@ -113,7 +113,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	peer->pre_vote_ballot = m->ballot;
 	peer->pre_vote_granted = !p->learner && recent && m->members >= p->members.slot &&
 				 !engaged && m->ballot > p->promised &&
-				 !paxos_has_leader(p, now_us) && !lease_granted(p, now_us);
+				 !paxos_has_leader(p, now_us) && !lease_granted(&p->lease, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->seam.role == CONSENSUS_FOLLOWER && !paxos_has_leader(p, now_us)) {
 		uint64_t soon = now_us + 1 +
@@ -358,7 +358,7 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 	 * and by which we may have a vote.
 	 */
 	leader_says_chosen(p, m);
-	if (!p->electable || p->learner || !lease_taken_over(p, now_us, m->ballot))
+	if (!p->electable || p->learner || !lease_taken_over(&p->lease, now_us, m->ballot))
 		return;
 	become_follower(p, now_us, 0);
 	start_prepare(p, now_us);

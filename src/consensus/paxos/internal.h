@@ -8,7 +8,6 @@
  *   acceptor.c  Prepare, Accept, what is durable
  *   election.c  pre-vote, candidate, becoming and ceasing to be leader
  *   leader.c    proposing, progress of peers, reads, transfer
- *   lease.c     read leases
  *   impaired.c  what damage to the log has left unknown
  *   learner.c   what is chosen, fetching what is missing
  *   vouch.c     how old the applied state may be
@@ -22,8 +21,12 @@
 #define SYNOD_PAXOS_INTERNAL_H
 
 #include "base/arena.h"
+#include "core/lease.h"
 #include "core/persists.h"
+#include "core/reads.h"
 #include "core/ring.h"
+#include "core/rounds.h"
+#include "core/seats.h"
 #include "paxos/impaired.h"
 #include "paxos/multipaxos.h"
 #include "paxos/synod.h"
@@ -58,13 +61,6 @@
  */
 #define READ_PATIENCE 10u
 /*
- * Of the lease, the leader relies on all but this part: so much faster may a follower's clock run
- * than its own.
- */
-#define LEASE_DRIFT_PART 8u
-/* A lease may rest on a round that is up to so many rounds old. */
-#define LEASE_ROUNDS 64u
-/*
  * So many of the stamps that were given out are remembered: those of the last several heartbeats.
  */
 #define STAMPS 16u
@@ -75,13 +71,10 @@ struct paxos_peer {
 	uint32_t replica; /* 0: the seat is free */
 	uint64_t life;    /* that is bound, by the list that is known here */
 	/* Leader: progress. */
-	uint64_t next;        /* first slot not yet sent */
-	uint64_t matched;     /* every slot ≤ it is durable there */
-	uint64_t received;    /* every slot ≤ it has arrived there */
-	uint64_t sent_bytes;  /* sent beyond `received`; an upper bound */
-	uint64_t round_acked; /* highest heartbeat round echoed */
-	uint64_t round_heard; /* … with or without a vote */
-	uint64_t lease_acked; /* highest one for which it has granted a lease */
+	uint64_t next;       /* first slot not yet sent */
+	uint64_t matched;    /* every slot ≤ it is durable there */
+	uint64_t received;   /* every slot ≤ it has arrived there */
+	uint64_t sent_bytes; /* sent beyond `received`; an upper bound */
 	/* when this round is echoed, `probe_slot` must have been received */
 	uint64_t probe_round;
 	uint64_t probe_slot;
@@ -120,12 +113,6 @@ struct paxos_peer {
 	bool due_chosen;
 	uint64_t chosen_from;
 	bool due_take_over;
-};
-
-struct pending_read {
-	uint64_t id;
-	uint64_t slot;
-	uint64_t round;
 };
 
 /* A moment of ours that an Accepted has named. */
@@ -174,13 +161,11 @@ struct paxos {
 	struct ring early;
 	uint64_t early_ballot;
 	bool accepted_since_ack;
-	uint64_t lease_until_us;  /* no other leader is promised anything until then … */
-	uint64_t lease_ballot;    /* … because the one of this ballot relies on it */
+	struct lease lease;
 	struct impaired impaired; /* slots > chosen in which anything may have been accepted … */
 	/* what it had promised is lost, and it has no other life: no vote, bound or not */
 	bool voteless;
-	uint64_t impaired_below;   /* … in ballots below this one */
-	uint64_t restart_until_us; /* nor until then, whoever was promised that before a restart */
+	uint64_t impaired_below; /* … in ballots below this one */
 
 	/* Learner. */
 	uint64_t chosen;    /* every slot ≤ it is chosen, and known here */
@@ -241,17 +226,12 @@ struct paxos {
 	uint32_t left_to;    /* … to this peer, by index, or the next one */
 	uint64_t self_acked; /* own slots ≤ it have been counted as durable here */
 	uint64_t open_bytes;
-	uint64_t round;                        /* heartbeat rounds sent */
-	uint64_t round_began_us[LEASE_ROUNDS]; /* of round r, at r % LEASE_ROUNDS */
-	bool lease_given_up;                   /* for the rest of this ballot */
-	uint64_t heartbeat_at_us;              /* of all peers */
-	/* all are asked then, unless this round of reads has been confirmed … */
-	uint64_t patience_us;
-	uint64_t patience_round; /* … 0: no round of reads is watched */
-	uint64_t learn_chosen;   /* `chosen` when the missing prefix last became shorter … */
-	uint64_t learn_until_us; /* … which it must do again until then */
-	struct vector waiting;   /* struct pending_read, rounds ascending */
-	uint32_t waiting_head;
+	struct rounds rounds;     /* of heartbeats */
+	bool lease_given_up;      /* for the rest of this ballot */
+	uint64_t heartbeat_at_us; /* of all peers */
+	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
+	uint64_t learn_until_us;  /* … which it must do again until then */
+	struct reads waiting;
 	uint32_t transfer_to; /* replica id, 0 none */
 	/* replica id that was last asked because this one is unfit; 0: none */
 	uint32_t relieved_by;
@@ -265,15 +245,6 @@ struct paxos {
 	struct consensus_output output;
 };
 
-static inline synod_set member_bit(uint32_t index)
-{
-	return 1u << index;
-}
-/* One index after the other, ascending. */
-#define FOR_SET(i, set) \
-	for (uint32_t left_##i = (set), i = 0; \
-	     left_##i != 0 && (i = (uint32_t)__builtin_ctz(left_##i), true); \
-	     left_##i &= left_##i - 1)
 /* By the list that this replica knows. A learner is listed, and counts nowhere. */
 static inline bool is_voter(const struct paxos *p, uint32_t index)
 {
@@ -427,22 +398,6 @@ bool impaired_knows(const struct wire_paxos *m, uint64_t slot);
 void impaired_hear(struct paxos_peer *peer, const struct wire_paxos *m);
 /* Candidate with a quorum of promises: they do not decide every slot. */
 bool impaired_undecided(struct paxos *p);
-/* lease.c */
-/* What was granted before a crash is forgotten, but must hold. */
-void lease_restarted(struct paxos *p, uint64_t now_us);
-/* An Accept in the promised ballot that begins a new round of peer `to`. */
-void lease_grant(struct paxos *p, uint32_t to, const struct wire_paxos *m);
-bool lease_granted(const struct paxos *p, uint64_t now_us);
-/* When we may promise something to ourselves. */
-uint64_t lease_own_promise_us(const struct paxos *p);
-/* A Prepare in a higher ballot must not be answered yet: it comes again. */
-bool lease_refuses(const struct paxos *p, uint64_t now_us, const struct wire_paxos *m);
-/*
- * The leader of `ballot` has given up its lease, and hands over to us. False: another one may hold.
- */
-bool lease_taken_over(struct paxos *p, uint64_t now_us, uint64_t ballot);
-/* p->round has just begun. */
-void lease_round_begins(struct paxos *p, uint64_t now_us);
 /* vouch.c */
 void vouch_init(struct paxos *p);
 /* For an Accepted that leaves now; 0: none. */

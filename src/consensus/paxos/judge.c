@@ -193,7 +193,7 @@ static const char *judge_accepted(const struct paxos *p, const struct wire_paxos
 		return "flags: a learner grants no lease";
 	bool leads = p->seam.role == CONSENSUS_LEADER && m->ballot == p->ballot;
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
-	if (m->sequence > (leads ? p->round : CONSENSUS_SEQUENCE_MAX))
+	if (m->sequence > (leads ? p->rounds.newest : CONSENSUS_SEQUENCE_MAX))
 		return "sequence: a heartbeat round that has not begun";
 	if (m->stamp > CONSENSUS_SEQUENCE_MAX)
 		return "stamp: beyond every possible one";

@@ -12,8 +12,8 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->next_slot = p->own_first = p->prepare_chosen + 1;
 	p->self_acked = p->prepare_chosen;
 	p->open_bytes = 0;
-	p->round = p->patience_round = 0;
-	p->waiting.count = p->waiting_head = 0;
+	rounds_restart(&p->rounds);
+	reads_forget(&p->waiting);
 	p->transfer_to = p->relieved_by = 0;
 	p->wall = 0;
 	p->leaving = false;
@@ -25,7 +25,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 		peer->matched = 0;
 		peer->received = p->prepare_chosen; /* until it says otherwise */
 		peer->sent_bytes = 0;
-		peer->round_acked = peer->round_heard = peer->lease_acked = peer->probe_round = 0;
+		peer->probe_round = 0;
 		/* Strangers are sent nothing. */
 		peer->acked_us = is_listed(p, i) ? now_us : 0;
 		peer->answered = peer->unfit = peer->full = peer->learner = false;
@@ -35,10 +35,9 @@ void leader_start(struct paxos *p, uint64_t now_us)
 
 void leader_heartbeat(struct paxos *p, uint64_t now_us)
 {
-	p->round++;
-	lease_round_begins(p, now_us);
+	rounds_begin(&p->rounds, now_us);
 	p->heartbeat_at_us = now_us + p->options.heartbeat_us;
-	p->patience_round = 0;
+	p->rounds.watched = 0;
 	FOR_SET (i, (p->listed | p->former) & p->others)
 		p->peers[i].due_heartbeat = true;
 }
@@ -47,32 +46,14 @@ uint64_t paxos_ask_all(struct paxos *p, uint64_t now_us)
 {
 	ASSERT(p->seam.role == CONSENSUS_LEADER);
 	leader_heartbeat(p, now_us);
-	return p->round;
-}
-
-static uint64_t acked_round(const struct paxos *p, uint32_t member, bool leased)
-{
-	if (member == p->self)
-		return p->round;
-	return leased ? p->peers[member].lease_acked : p->peers[member].round_acked;
+	return p->rounds.newest;
 }
 
 uint64_t confirmed_round(const struct paxos *p, bool leased)
 {
-	uint64_t best = 0;
 	if (is_behind_wall(p))
 		return 0;
-	FOR_SET (i, p->voters) {
-		uint64_t round = acked_round(p, i, leased);
-		uint32_t at_least = 0;
-		if (round <= best)
-			continue;
-		FOR_SET (j, p->voters)
-			at_least += acked_round(p, j, leased) >= round;
-		if (2 * at_least > p->nvoters)
-			best = round;
-	}
-	return best;
+	return rounds_confirmed(&p->rounds, p->voters, p->nvoters, p->self, leased);
 }
 
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us)
@@ -107,25 +88,9 @@ static bool cannot_learn(struct paxos *p, uint64_t now_us)
 	return now_us >= p->learn_until_us;
 }
 
-static void watch_round(struct paxos *p, uint64_t now_us)
+static uint64_t watched_until_us(const struct paxos *p, uint64_t now_us)
 {
-	p->patience_round = p->round;
-	p->patience_us = now_us + p->options.heartbeat_us / READ_PATIENCE;
-}
-
-/*
- * The watched round of reads has had its time. If it is confirmed the newest is watched in its
- * place, if that is not.
- */
-static void lose_patience(struct paxos *p, uint64_t now_us)
-{
-	uint64_t confirmed = confirmed_round(p, false);
-	if (confirmed < p->patience_round)
-		leader_heartbeat(p, now_us);
-	else if (confirmed < p->round)
-		watch_round(p, now_us);
-	else
-		p->patience_round = 0;
+	return now_us + p->options.heartbeat_us / READ_PATIENCE;
 }
 
 static bool may_succeed(const struct paxos *p, uint32_t peer, uint64_t now_us)
@@ -182,8 +147,10 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		p->hint_due = true;
 		if (p->leaving)
 			ask_successor(p, now_us);
-	} else if (p->patience_round != 0 && now_us >= p->patience_us) {
-		lose_patience(p, now_us);
+	} else if (p->rounds.watched != 0 && now_us >= p->rounds.watched_until_us) {
+		if (rounds_lose_patience(&p->rounds, confirmed_round(p, false),
+					 watched_until_us(p, now_us)))
+			leader_heartbeat(p, now_us);
 	}
 }
 
@@ -280,12 +247,7 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 /* What its sender holds counts: it has a vote. */
 static void count_accepted(struct paxos *p, uint32_t from, const struct wire_paxos *m)
 {
-	struct paxos_peer *peer = &p->peers[from];
-	uint64_t round = m->sequence < p->round ? m->sequence : p->round;
-	if (round > peer->round_acked)
-		peer->round_acked = round;
-	if ((m->flags & PEER_LEASED) != 0 && round > peer->lease_acked)
-		peer->lease_acked = round;
+	rounds_count(&p->rounds, from, m->sequence, (m->flags & PEER_LEASED) != 0);
 	for (uint32_t i = 0; i < m->nranges; i++) {
 		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first
 								: p->chosen + 1;
@@ -303,8 +265,7 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const str
 	struct paxos_peer *peer = &p->peers[from];
 	peer->acked_us = now_us;
 	peer->answered = true;
-	if (m->sequence > peer->round_heard)
-		peer->round_heard = m->sequence < p->round ? m->sequence : p->round;
+	rounds_hear(&p->rounds, from, m->sequence);
 	peer->unfit = (m->flags & PEER_UNFIT) != 0;
 	peer->full = (m->flags & PEER_FULL) != 0;
 	/*
@@ -342,11 +303,8 @@ bool paxos_read(struct paxos *p, uint64_t id)
 {
 	if (p->seam.role != CONSENSUS_LEADER)
 		return false;
-	struct pending_read *read = vector_add(&p->waiting, sizeof *read);
-	read->id = id;
-	read->slot = paxos_read_slot(p);
 	/* Only a round that starts after the read arrived proves that we still led then. */
-	read->round = p->round + 1;
+	reads_add(&p->waiting, id, paxos_read_slot(p), p->rounds.newest + 1);
 	return true;
 }
 
@@ -374,16 +332,15 @@ static uint32_t heard_last(const struct paxos *p, synod_set without)
  */
 static void read_round(struct paxos *p, uint64_t now_us)
 {
-	p->round++;
-	lease_round_begins(p, now_us);
+	rounds_begin(&p->rounds, now_us);
 	synod_set asked = member_bit(p->self);
 	while (!is_quorum(p, p->next_slot, asked)) {
 		uint32_t next = heard_last(p, asked);
 		p->peers[next].due_heartbeat = true;
 		asked |= member_bit(next);
 	}
-	if (p->patience_round == 0)
-		watch_round(p, now_us);
+	if (p->rounds.watched == 0)
+		rounds_watch(&p->rounds, watched_until_us(p, now_us));
 }
 
 /*
@@ -392,17 +349,25 @@ static void read_round(struct paxos *p, uint64_t now_us)
  */
 static void start_read_round(struct paxos *p, uint64_t now_us)
 {
-	const struct pending_read *items = p->waiting.items;
-	if (items[p->waiting.count - 1].round > p->round &&
-	    p->round - confirmed_round(p, false) < READ_ROUNDS_MAX)
+	if (reads_last_round(&p->waiting) > p->rounds.newest &&
+	    p->rounds.newest - confirmed_round(p, false) < READ_ROUNDS_MAX)
 		read_round(p, now_us);
+}
+
+bool paxos_lease_holds(const struct paxos *p)
+{
+	uint64_t began_us;
+	if (p->seam.role != CONSENSUS_LEADER || p->options.lease_us == 0 || p->lease_given_up ||
+	    !rounds_began(&p->rounds, confirmed_round(p, true), &began_us))
+		return false;
+	return p->options.clock_us(p->options.context) <
+	       began_us + lease_usable_us(p->options.lease_us);
 }
 
 void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 {
-	if (p->waiting_head == p->waiting.count)
+	if (!reads_wait(&p->waiting))
 		return;
-	struct pending_read *items = p->waiting.items;
 	/*
 	 * A lease that holds now, when all of them have been received, stands for a round that
 	 * would begin now.
@@ -412,21 +377,7 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 		start_read_round(p, now_us);
 		confirmed = confirmed_round(p, false);
 	}
-	while (p->waiting_head < p->waiting.count && items[p->waiting_head].round <= confirmed) {
-		struct consensus_read_confirmed *read = vector_add(&p->reads, sizeof *read);
-		read->id = items[p->waiting_head].id;
-		read->slot = items[p->waiting_head].slot;
-		p->waiting_head++;
-	}
-	/*
-	 * Under steady load it is never empty: what was confirmed must not stay in front of the
-	 * rest for ever.
-	 */
-	if (p->waiting_head >= p->waiting.count - p->waiting_head) {
-		p->waiting.count -= p->waiting_head;
-		memmove(items, items + p->waiting_head, p->waiting.count * sizeof *items);
-		p->waiting_head = 0;
-	}
+	reads_confirm(&p->waiting, confirmed, &p->reads);
 }
 
 /* ---- behind the wall ---- */

@@ -59,6 +59,7 @@ static uint32_t seat(struct paxos *p, uint32_t replica)
 	}
 	ASSERT(best != UINT32_MAX);
 	p->peers[best] = (struct paxos_peer){.replica = replica};
+	rounds_forget_seat(&p->rounds, best);
 	p->former &= ~member_bit(best);
 	p->others |= member_bit(best);
 	if (best >= p->npeers)

@@ -70,14 +70,14 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
 {
 	peer->due_heartbeat = false;
-	m->sequence = p->round;
+	m->sequence = p->rounds.newest;
 	/* Those with impaired slots are unfit. */
 	if (peer->unfit)
 		m->slot = p->found_last;
 	m->lease_us = p->lease_given_up ? 0 : p->options.lease_us;
 	vouch_round(p, peer, m);
 	if (peer->probe_round == 0) {
-		peer->probe_round = p->round;
+		peer->probe_round = p->rounds.newest;
 		peer->probe_slot = peer->next - 1;
 	}
 }

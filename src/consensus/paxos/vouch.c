@@ -86,18 +86,17 @@ void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
 	if (peer->stamp_held == 0) {
 		peer->stamp_held = peer->stamp_heard;
 		peer->stamp_heard = 0;
-		peer->stamp_round = p->round;
+		peer->stamp_round = p->rounds.newest;
 	}
 }
 
 /* Of the newest confirmed round; since_us 0: unknown. */
 static struct freshness led(const struct paxos *p)
 {
-	uint64_t round = confirmed_round(p, false);
-	if (round == 0 || p->round - round >= LEASE_ROUNDS)
+	uint64_t began_us;
+	if (!rounds_began(&p->rounds, confirmed_round(p, false), &began_us))
 		return (struct freshness){0};
-	return (struct freshness){.since_us = p->round_began_us[round % LEASE_ROUNDS],
-				  .slot = paxos_read_slot(p)};
+	return (struct freshness){.since_us = began_us, .slot = paxos_read_slot(p)};
 }
 
 void vouch_deposed(struct paxos *p)

@@ -175,7 +175,7 @@ START_TEST(acknowledgements)
 	uint64_t ours = b->core->ballot, last = b->core->next_slot - 1;
 	plausible(ours);
 	m.slot = m.chosen;
-	m.sequence = b->core->round;
+	m.sequence = b->core->rounds.newest;
 	ranges[0] = (struct wire_range){.first = m.chosen + 1, .last = last};
 	m.nranges = 1;
 	PASSES(ACCEPTED);
@@ -196,7 +196,7 @@ START_TEST(acknowledgements)
 	m.slot = last + 1;
 	REFUSED(ACCEPTED, "slot");
 	m.slot = m.chosen;
-	m.sequence = b->core->round + 1;
+	m.sequence = b->core->rounds.newest + 1;
 	REFUSED(ACCEPTED, "sequence");
 	m.sequence = 0;
 	m.stamp = CONSENSUS_SEQUENCE_MAX + 1;

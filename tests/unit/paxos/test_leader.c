@@ -130,7 +130,7 @@ START_TEST(test_endless_reads_need_bounded_memory)
 		for (uint32_t i = 0; i < 10; i++)
 			ck_assert(paxos_read(b.core, ++id));
 		/* The answer to the round before arrives while these wait for theirs. */
-		uint64_t round = b.core->round;
+		uint64_t round = b.core->rounds.newest;
 		settle(&b);
 		receive(&b, METHOD_ACCEPTED,
 			(struct wire_paxos){
@@ -141,7 +141,7 @@ START_TEST(test_endless_reads_need_bounded_memory)
 			ck_assert_uint_eq(out->reads[i].id, ++confirmed);
 	}
 	ck_assert_uint_ge(confirmed + 20, id);
-	ck_assert_uint_lt(b.core->waiting.capacity, 1000);
+	ck_assert_uint_lt(b.core->waiting.items.capacity, 1000);
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -161,8 +161,9 @@ START_TEST(test_leader_that_cannot_learn_lets_go)
 		paxos_tick(b.core, b.now_us);
 		/* Member 3 follows, and knows as little. */
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){
-				.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+			(struct wire_paxos){.from = 3,
+					    .ballot = b.core->ballot,
+					    .sequence = b.core->rounds.newest});
 		settle(&b);
 		sync_all(&b);
 	}
@@ -186,7 +187,7 @@ START_TEST(test_only_own_slots_are_sent)
 	/* The other follower lacks everything, and says so in answer to a round. */
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){
-			.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+			.from = 3, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	for (uint32_t i = 0; i < 5; i++) {
 		const struct consensus_output *out = settle(&b);
 		for (uint32_t k = 0; k < out->nsends; k++)
@@ -197,8 +198,9 @@ START_TEST(test_only_own_slots_are_sent)
 		b.now_us += 30000;
 		paxos_tick(b.core, b.now_us);
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){
-				.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+			(struct wire_paxos){.from = 3,
+					    .ballot = b.core->ballot,
+					    .sequence = b.core->rounds.newest});
 	}
 	paxos_destroy(b.core);
 }
@@ -259,8 +261,9 @@ static void read_for(struct bench *b, uint64_t duration_us)
 		(void)paxos_read(b->core, ++id);
 		settle(b);
 		receive(b, METHOD_ACCEPTED,
-			(struct wire_paxos){
-				.from = 2, .ballot = b->core->ballot, .sequence = b->core->round});
+			(struct wire_paxos){.from = 2,
+					    .ballot = b->core->ballot,
+					    .sequence = b->core->rounds.newest});
 		settle(b);
 		sync_all(b);
 	}
@@ -311,7 +314,7 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 	lead(&b, 0);
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){
-			.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+			.from = 2, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	sync_all(&b);
 	settle(&b);
 	for (uint64_t until = b.now_us + 300000; b.now_us < until; b.now_us += 100) {
@@ -320,8 +323,9 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 		ck_assert(paxos_read(b.core, ++id));
 		heartbeats += sent(settle(&b), 3, METHOD_ACCEPT) != NULL;
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){
-				.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+			(struct wire_paxos){.from = 2,
+					    .ballot = b.core->ballot,
+					    .sequence = b.core->rounds.newest});
 		confirmed += settle(&b)->nreads;
 	}
 	ck_assert_uint_eq(confirmed, id);
@@ -338,7 +342,7 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 	ck_assert_uint_le(b.now_us - silent_us, 2 * 30000 / READ_PATIENCE);
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){
-			.from = 3, .ballot = b.core->ballot, .sequence = b.core->round});
+			.from = 3, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	ck_assert_uint_eq(settle(&b)->nreads, 1);
 	paxos_destroy(b.core);
 }

@@ -143,7 +143,7 @@ static void answer(struct bench *b, uint32_t from, uint32_t flags)
 			       .to = 1,
 			       .ballot = b->core->ballot,
 			       .slot = range.last,
-			       .sequence = b->core->round,
+			       .sequence = b->core->rounds.newest,
 			       .flags = flags,
 			       .nranges = 1,
 			       .ranges = &range};

@@ -14,7 +14,7 @@ static void grant(struct bench *b)
 	receive(b, METHOD_ACCEPTED,
 		(struct wire_paxos){.from = 2,
 				    .ballot = b->core->ballot,
-				    .sequence = b->core->round,
+				    .sequence = b->core->rounds.newest,
 				    .flags = PEER_LEASED});
 }
 
@@ -63,15 +63,15 @@ START_TEST(test_reads_by_lease)
 {
 	struct bench b;
 	lead_with_lease(&b);
-	uint64_t round = b.core->round;
+	uint64_t round = b.core->rounds.newest;
 	ck_assert_uint_eq(reads_confirmed(&b), 1);
 	b.now_us += USABLE_US - 1;
 	ck_assert_uint_eq(reads_confirmed(&b), 1);
-	ck_assert_uint_eq(b.core->round, round);
+	ck_assert_uint_eq(b.core->rounds.newest, round);
 	b.now_us += 1;
 	ck_assert_uint_eq(reads_confirmed(&b), 0);
 	/* Then it takes a round, which renews it. */
-	ck_assert_uint_eq(b.core->round, round + 1);
+	ck_assert_uint_eq(b.core->rounds.newest, round + 1);
 	grant(&b);
 	ck_assert_uint_eq(settle(&b)->nreads, 1);
 	ck_assert_uint_eq(reads_confirmed(&b), 1);
@@ -125,13 +125,13 @@ START_TEST(test_echo_is_no_lease)
 	sync_all(&b);
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){
-			.from = 2, .ballot = b.core->ballot, .sequence = b.core->round});
+			.from = 2, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	settle(&b);
 	ck_assert(!paxos_lease_holds(b.core));
 	/* Nor does a late copy of an old one speak for the newest round. */
 	b.now_us += LEASE_US;
 	(void)reads_confirmed(&b);
-	ck_assert_uint_eq(b.core->round, 2);
+	ck_assert_uint_eq(b.core->rounds.newest, 2);
 	receive(&b, METHOD_ACCEPTED,
 		(struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 2});
 	receive(&b, METHOD_ACCEPTED,

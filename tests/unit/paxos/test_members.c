@@ -505,7 +505,7 @@ START_TEST(test_leaving)
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	out = settle(&b);
-	uint64_t round = b.core->round;
+	uint64_t round = b.core->rounds.newest;
 	/*
 	 * Replica 3 has all of it, replica 2 not yet: that one is asked when it has, in its turn.
 	 */

@@ -182,7 +182,7 @@ static void echo(struct bench *b, uint32_t from, uint64_t stamp)
 	receive(b, METHOD_ACCEPTED,
 		(struct wire_paxos){.from = from,
 				    .ballot = b->core->ballot,
-				    .sequence = b->core->round,
+				    .sequence = b->core->rounds.newest,
 				    .slot = b->core->chosen,
 				    .chosen = 0,
 				    .stamp = stamp});
@@ -256,7 +256,7 @@ START_TEST(test_learner)
 		receive(&b, METHOD_ACCEPTED,
 			(struct wire_paxos){.from = 2,
 					    .ballot = b.core->ballot,
-					    .sequence = b.core->round,
+					    .sequence = b.core->rounds.newest,
 					    .flags = PEER_LEARNER,
 					    .slot = b.core->chosen,
 					    .stamp = 5});
@@ -284,7 +284,7 @@ START_TEST(test_below_the_barrier)
 		receive(&b, METHOD_ACCEPTED,
 			(struct wire_paxos){.from = 2,
 					    .ballot = b.core->ballot,
-					    .sequence = b.core->round,
+					    .sequence = b.core->rounds.newest,
 					    .stamp = 9});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
