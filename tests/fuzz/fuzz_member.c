@@ -338,13 +338,13 @@ static struct print print_of(uint32_t i)
 	const struct paxos *p = core_of(i);
 	return (struct print){.promised = p->promised,
 			      .chosen = p->chosen,
-			      .known = p->known_chosen,
+			      .known = p->catch_up.known,
 			      .round_seen = p->round_seen,
 			      .last = p->ring.last,
 			      .bytes = p->ring.bytes,
 			      .ballot = p->ballot,
 			      .persist_next = p->persists.next,
-			      .elections = p->election_at_us,
+			      .elections = p->timer.at_us,
 			      .role = p->seam.role};
 }
 

@@ -27,7 +27,7 @@ struct paxos *paxos_create(const struct consensus_options *options, uint64_t bas
 	ring_init(&p->ring, base_slot + 1);
 	ring_init(&p->recovered, 1);
 	ring_init(&p->early, base_slot + 1);
-	p->chosen = p->delivered = p->applied = p->chosen_hint = p->known_chosen = base_slot;
+	p->chosen = p->delivered = p->applied = p->chosen_hint = p->catch_up.known = base_slot;
 	arena_init(&p->arena, OUTPUT_ARENA_BYTES);
 	return p;
 }
@@ -87,8 +87,8 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 		members_chosen(p, p->chosen, s);
 	}
 	p->chosen_hint = p->chosen;
-	if (slot > p->known_chosen)
-		p->known_chosen = slot;
+	if (slot > p->catch_up.known)
+		p->catch_up.known = slot;
 }
 
 void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot)
@@ -104,7 +104,7 @@ void paxos_start(struct paxos *p, uint64_t now_us)
 	/* Whoever was alone, or is alone now, need not wait for a leader that cannot exist. */
 	members_set_learner(p);
 	if (p->voters == member_bit(p->self))
-		p->election_at_us = now_us;
+		p->timer.at_us = now_us;
 	else
 		draw_election_timeout(p, now_us);
 }
@@ -285,7 +285,7 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 	case CONSENSUS_CANDIDATE:
 	case CONSENSUS_PRE_CANDIDATE:
 	case CONSENSUS_FOLLOWER:
-		if (now_us < p->election_at_us)
+		if (now_us < p->timer.at_us)
 			candidate_retry(p, now_us);
 		else if (p->promise_persist > p->persists.durable)
 			/*
@@ -302,14 +302,14 @@ void paxos_tick(struct paxos *p, uint64_t now_us)
 
 uint64_t paxos_deadline_us(const struct paxos *p)
 {
-	uint64_t at = p->seam.role == CONSENSUS_LEADER ? p->heartbeat_at_us : p->election_at_us;
+	uint64_t at = p->seam.role == CONSENSUS_LEADER ? p->heartbeat_at_us : p->timer.at_us;
 	if (p->seam.role == CONSENSUS_LEADER && p->rounds.watched != 0 &&
 	    p->rounds.watched_until_us < at)
 		at = p->rounds.watched_until_us;
 	if (p->seam.role == CONSENSUS_CANDIDATE && p->prepare_sent && p->retry_at_us < at)
 		at = p->retry_at_us;
-	if (p->fetch_retry_us != 0 && p->fetch_retry_us < at)
-		at = p->fetch_retry_us;
+	if (p->catch_up.retry_us != 0 && p->catch_up.retry_us < at)
+		at = p->catch_up.retry_us;
 	return at;
 }
 
@@ -336,14 +336,11 @@ void paxos_applied(struct paxos *p, uint64_t slot)
 void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot,
 			    const struct consensus_members *members)
 {
-	p->need_snapshot = false;
-	p->fetch_retry_us = 0;
+	catch_up_installed(&p->catch_up, slot);
 	if (slot > p->delivered) {
 		p->delivered = p->applied = slot;
 		ring_drop_below(&p->ring, slot + 1);
 	}
-	if (slot > p->known_chosen)
-		p->known_chosen = slot;
 	if (slot > p->chosen) {
 		p->chosen = slot;
 		members_adopt(p, members);
@@ -365,8 +362,8 @@ void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)
 	if (index != UINT32_MAX)
 		p->peers[index].silent_until_us = now_us +
 						  SILENT_TIMEOUTS * p->options.election_timeout_us;
-	p->need_snapshot = false;
-	note_chosen(p, p->known_from, p->known_chosen);
+	p->catch_up.need_snapshot = false;
+	note_chosen(p, p->catch_up.known_from, p->catch_up.known);
 }
 
 bool paxos_rounds_are_used_up(const struct paxos *p)
@@ -392,7 +389,7 @@ uint64_t paxos_chosen_slot(const struct paxos *p)
 }
 uint64_t paxos_known_chosen(const struct paxos *p)
 {
-	return p->known_chosen > p->chosen ? p->known_chosen : p->chosen;
+	return p->catch_up.known > p->chosen ? p->catch_up.known : p->chosen;
 }
 uint64_t paxos_last_slot(const struct paxos *p)
 {
@@ -416,7 +413,7 @@ bool paxos_has_leader(const struct paxos *p, uint64_t now_us)
 {
 	if (p->seam.role == CONSENSUS_LEADER)
 		return true;
-	return p->leader != 0 && now_us < p->leader_heard_us + p->options.election_timeout_us;
+	return p->leader != 0 && election_timer_heard(&p->timer, &p->options, now_us);
 }
 
 uint32_t paxos_peers(const struct paxos *p)

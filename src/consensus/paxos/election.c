@@ -4,8 +4,7 @@
 
 void draw_election_timeout(struct paxos *p, uint64_t now_us)
 {
-	uint64_t base = p->options.election_timeout_us;
-	p->election_at_us = now_us + base + p->options.random(p->options.context) % (base + 1);
+	election_timer_draw(&p->timer, &p->options, now_us);
 }
 
 void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
@@ -34,22 +33,14 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 void follow(struct paxos *p, uint64_t now_us, uint32_t from)
 {
 	become_follower(p, now_us, p->peers[from].replica);
-	p->leader_heard_us = now_us;
+	p->timer.heard_us = now_us;
 }
 
 void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
 	if (p->seam.role != CONSENSUS_FOLLOWER || p->leader == 0 || p->leader != replica)
 		return;
-	uint64_t grace_us = p->options.heartbeat_us, timeout_us = p->options.election_timeout_us;
-	uint64_t stand_us = now_us + grace_us +
-			    p->options.random(p->options.context) % (grace_us + 1);
-	if (stand_us < p->election_at_us)
-		p->election_at_us = stand_us;
-	/* After the grace it no longer keeps us from voting for others. */
-	uint64_t heard_us = now_us + grace_us > timeout_us ? now_us + grace_us - timeout_us : 0;
-	if (heard_us < p->leader_heard_us)
-		p->leader_heard_us = heard_us;
+	election_timer_lost(&p->timer, &p->options, now_us);
 }
 
 /* ---- pre-vote ---- */
@@ -60,19 +51,15 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
  */
 static void ask_around(struct paxos *p)
 {
-	for (uint32_t k = 0; k < p->npeers; k++) {
-		p->fetch_turn = (p->fetch_turn + 1) % p->npeers;
-		if (p->fetch_turn == p->self || p->peers[p->fetch_turn].replica == 0)
-			continue;
-		p->peers[p->fetch_turn].due_fetch = FETCH_BLINDLY;
-		return;
-	}
+	uint32_t ask = catch_up_turn(&p->catch_up, p->npeers, p->others);
+	if (ask != CATCH_UP_NOBODY)
+		p->peers[ask].due_fetch = FETCH_BLINDLY;
 }
 
 void start_pre_vote(struct paxos *p, uint64_t now_us)
 {
 	if (now_us < lease_own_promise_us(&p->lease)) {
-		p->election_at_us = lease_own_promise_us(&p->lease);
+		p->timer.at_us = lease_own_promise_us(&p->lease);
 		return;
 	}
 	become_follower(p, now_us, 0);
@@ -115,12 +102,8 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 				 !engaged && m->ballot > p->promised &&
 				 !paxos_has_leader(p, now_us) && !lease_granted(&p->lease, now_us);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
-	if (!recent && p->seam.role == CONSENSUS_FOLLOWER && !paxos_has_leader(p, now_us)) {
-		uint64_t soon = now_us + 1 +
-				p->options.random(p->options.context) % p->options.heartbeat_us;
-		if (soon < p->election_at_us)
-			p->election_at_us = soon;
-	}
+	if (!recent && p->seam.role == CONSENSUS_FOLLOWER && !paxos_has_leader(p, now_us))
+		election_timer_soon(&p->timer, &p->options, now_us);
 }
 
 void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
@@ -143,7 +126,7 @@ bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing)
 {
 	*missing = 0;
 	if (p->options.life == 0 || p->members.slot != 0 || p->chosen != 0 ||
-	    p->known_chosen != 0 || p->ring.last != 0)
+	    p->catch_up.known != 0 || p->ring.last != 0)
 		return false;
 	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && is_voter(p, i) && p->peers[i].heard_us == 0)
@@ -299,7 +282,7 @@ void candidate_own_promise(struct paxos *p, uint64_t now_us)
 	p->retry_at_us = now_us + p->options.heartbeat_us;
 	/* The others' disks may need as long for their promises as ours has for this one. */
 	draw_election_timeout(p, now_us);
-	p->election_at_us += 2 * (now_us - p->prepared_us);
+	p->timer.at_us += 2 * (now_us - p->prepared_us);
 	for (uint32_t i = 0; i < p->npeers; i++)
 		if (i != p->self && is_voter(p, i))
 			p->peers[i].due_prepare = true;

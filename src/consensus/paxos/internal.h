@@ -21,6 +21,8 @@
 #define SYNOD_PAXOS_INTERNAL_H
 
 #include "base/arena.h"
+#include "core/catch_up.h"
+#include "core/election_timer.h"
 #include "core/lease.h"
 #include "core/persists.h"
 #include "core/reads.h"
@@ -172,15 +174,9 @@ struct paxos {
 	uint64_t delivered; /* handed out by paxos_next_chosen() */
 	uint64_t applied;
 	uint64_t chosen_hint;          /* last CONSENSUS_PERSIST_CHOSEN */
-	uint64_t known_chosen;         /* somebody knows so many */
-	uint32_t known_from;           /* index of that peer */
 	uint64_t leader_chosen_ballot; /* the leader of this ballot … */
 	uint64_t leader_chosen;        /* … said that so many are chosen */
-	uint64_t fetch_retry_us;       /* a fetch is under way until then; 0: none */
-	uint32_t fetch_attempts, fetch_turn;
-	uint64_t snapshot_slot;
-	uint32_t snapshot_from;
-	bool need_snapshot;
+	struct catch_up catch_up;
 	uint64_t stamp;        /* the last one that was given out */
 	uint64_t stamp_due_us; /* none before then */
 	struct stamp stamps[STAMPS];
@@ -190,8 +186,7 @@ struct paxos {
 
 	/* Election. */
 	uint32_t leader; /* replica id, 0 unknown */
-	uint64_t leader_heard_us;
-	uint64_t election_at_us;
+	struct election_timer timer;
 	uint64_t round_seen; /* highest ballot round in any message */
 	synod_set votes;     /* pre-candidate: grants; candidate: complete promises */
 	uint64_t ballot;     /* pre-candidate: would use; candidate, leader: uses */

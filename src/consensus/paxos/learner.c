@@ -41,49 +41,21 @@ void leader_says_chosen(struct paxos *p, const struct wire_paxos *m)
 	advance_chosen(p);
 }
 
-static void hear_of_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
-{
-	if (chosen >= p->known_chosen) {
-		p->known_chosen = chosen;
-		p->known_from = from;
-	}
-}
-
-static bool may_fetch(const struct paxos *p)
-{
-	return p->known_chosen > p->chosen && p->fetch_retry_us == 0 && !p->need_snapshot;
-}
-
 /*
  * Peer `from` knows every slot ≤ chosen to be chosen. Fetches if that is news that cannot be had
  * otherwise.
  */
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {
-	hear_of_chosen(p, from, chosen);
-	if (may_fetch(p))
-		p->peers[p->known_from].due_fetch = 1;
+	catch_up_hear(&p->catch_up, from, chosen);
+	if (catch_up_may_fetch(&p->catch_up, p->chosen))
+		p->peers[p->catch_up.known_from].due_fetch = 1;
 }
 
 void learner_tick(struct paxos *p, uint64_t now_us)
 {
-	if (p->fetch_retry_us == 0 || now_us < p->fetch_retry_us)
-		return;
-	p->fetch_retry_us = 0;
-	if (p->known_chosen <= p->chosen || p->need_snapshot)
-		return;
-	/*
-	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever
-	 * knows most is asked in between, since the others may lag as we do.
-	 */
-	uint32_t ask = p->known_from;
-	if (p->fetch_attempts++ % 2 == 0) {
-		p->fetch_turn = (p->fetch_turn + 1) % p->npeers;
-		ask = p->fetch_turn;
-	}
-	if (ask == p->self || p->peers[ask].replica == 0)
-		ask = p->known_from;
-	if (ask != p->self)
+	uint32_t ask = catch_up_tick(&p->catch_up, now_us, p->chosen, p->npeers, p->others);
+	if (ask != CATCH_UP_NOBODY)
 		p->peers[ask].due_fetch = 1;
 }
 
@@ -129,12 +101,8 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 {
 	if ((m->flags & PEER_SNAPSHOT) != 0) {
 		/* Otherwise the next question waits for its timer, which asks somebody else. */
-		if (m->slot > p->chosen && now_us >= p->peers[from].silent_until_us) {
-			p->fetch_retry_us = 0;
-			p->need_snapshot = true;
-			p->snapshot_from = p->peers[from].replica;
-			p->snapshot_slot = m->slot;
-		}
+		if (m->slot > p->chosen && now_us >= p->peers[from].silent_until_us)
+			catch_up_offered(&p->catch_up, p->peers[from].replica, m->slot);
 		return;
 	}
 	uint64_t before = p->chosen;
@@ -144,13 +112,15 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	bool told = p->chosen > before;
 	/* Without progress the next question waits for its timer, which asks somebody else. */
 	if (told)
-		p->fetch_retry_us = 0;
-	hear_of_chosen(p, from, m->chosen);
+		p->catch_up.retry_us = 0;
+	catch_up_hear(&p->catch_up, from, m->chosen);
 	/*
 	 * Whoever knows most need not be able to tell us: it may have lost the state that its log
 	 * goes on from, say. So the one that has just told us something is asked for the rest, as
 	 * far as it has more.
 	 */
-	if (may_fetch(p))
-		p->peers[told && m->chosen > p->chosen ? from : p->known_from].due_fetch = 1;
+	if (catch_up_may_fetch(&p->catch_up, p->chosen)) {
+		uint32_t ask = told && m->chosen > p->chosen ? from : p->catch_up.known_from;
+		p->peers[ask].due_fetch = 1;
+	}
 }

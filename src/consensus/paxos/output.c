@@ -228,11 +228,11 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	if (peer->due_fetch) {
 		bool blindly = peer->due_fetch == FETCH_BLINDLY;
 		peer->due_fetch = 0;
-		if (p->known_chosen > p->chosen || blindly) {
+		if (p->catch_up.known > p->chosen || blindly) {
 			if (!apply_stalls(p))
 				add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
 			if (!blindly)
-				p->fetch_retry_us = now_us + 2 * p->options.heartbeat_us;
+				p->catch_up.retry_us = now_us + 2 * p->options.heartbeat_us;
 		}
 	}
 	if (peer->due_chosen)
@@ -283,9 +283,9 @@ const struct consensus_output *paxos_output(struct paxos *p, uint64_t now_us)
 		.reads = p->reads.items,
 		.nold = p->old.count,
 		.old = p->old.items,
-		.need_snapshot = p->need_snapshot,
-		.snapshot_from = p->snapshot_from,
-		.snapshot_slot = p->snapshot_slot,
+		.need_snapshot = p->catch_up.need_snapshot,
+		.snapshot_from = p->catch_up.snapshot_from,
+		.snapshot_slot = p->catch_up.snapshot_slot,
 		.removed = p->removed,
 	};
 	return &p->output;
