@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cores/cores.h"
 #include "joiner.h"
 #include "liars.h"
 #include "memory.h"
@@ -73,7 +74,7 @@ void scene_add_replica(struct scene *scene, struct sim_process *process, uint32_
 		scene->ngroups = group + 1;
 	if (scene->hashes[group] == NULL) {
 		scene->hashes[group] = alloc_zeroed(SCENE_SLOTS_MAX, sizeof(uint64_t));
-		scene->invariants[group] = paxos_invariants_create();
+		scene->checkers[group] = consensus_checker_default();
 	}
 }
 
@@ -128,7 +129,7 @@ static void check_lived(struct scene *scene, const struct scene_replica *replica
 /* The invariants of the consensus core, over all replicas of the group. */
 static void check_core(struct scene *scene, uint32_t group)
 {
-	const struct paxos *cores[PAXOS_INVARIANTS_MAX] = {NULL};
+	const struct consensus *cores[CHECKER_REPLICAS_MAX] = {NULL};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < scene->nreplicas; i++) {
 		struct scene_replica *replica = &scene->replicas[i];
@@ -137,20 +138,20 @@ static void check_core(struct scene *scene, uint32_t group)
 		bool alive = sim_process_alive(replica->process);
 		if (replica->wipes != replica->process->wipes + replica->process->copies) {
 			replica->wipes = replica->process->wipes + replica->process->copies;
-			paxos_invariants_wiped(scene->invariants[group], count);
+			consensus_checker_wiped(scene->checkers[group], count);
 		}
 		if (replica->checked != 0 &&
 		    (!alive || replica->checked != replica->process->incarnation)) {
-			paxos_invariants_crashed(scene->invariants[group], count);
+			consensus_checker_crashed(scene->checkers[group], count);
 			replica->checked = 0;
 		}
 		if (alive) {
-			cores[count] = paxos_of(rsm_core(scene_rsm_of(scene, replica)));
+			cores[count] = rsm_core(scene_rsm_of(scene, replica));
 			replica->checked = replica->process->incarnation;
 		}
 		count++;
 	}
-	const char *problem = paxos_invariants_check(scene->invariants[group], cores, count);
+	const char *problem = consensus_check(scene->checkers[group], cores, count);
 	if (problem != NULL)
 		scene_fail(scene, VERDICT_SAFETY, "%s", problem);
 }
@@ -745,7 +746,7 @@ static void scene_free(struct scene *scene)
 	scene->kind->free(scene);
 	for (uint32_t i = 0; i < scene->ngroups; i++) {
 		free(scene->hashes[i]);
-		paxos_invariants_free(scene->invariants[i]);
+		consensus_checker_free(scene->checkers[i]);
 	}
 	free(scene);
 }

@@ -20,9 +20,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "core/checker.h"
 #include "load.h"
 #include "mix.h"
-#include "paxos/invariants.h"
 #include "rsm/rsm.h"
 #include "sim/nemesis.h"
 #include "sim/world.h"
@@ -195,7 +195,7 @@ struct scene {
 	uint64_t last_applied[SCENE_REPLICAS_MAX];
 	/* of each group: slot → hash of the state after it, 0: not known */
 	uint64_t *hashes[SCENE_REPLICAS_MAX];
-	struct paxos_invariants *invariants[SCENE_REPLICAS_MAX]; /* of each group */
+	struct consensus_checker *checkers[SCENE_REPLICAS_MAX]; /* of each group */
 	/* NULL: members stay who they are */
 	struct joiner_place *(*place_of)(struct scene *scene, struct sim_process *process);
 	/* of each group, the newest; joiner.h */

@@ -111,6 +111,7 @@
 #include "paxos/members.h"
 
 struct paxos;
+struct consensus_checker;
 
 /* An empty log after `base_slot` (0, or the slot that a snapshot covers). */
 struct paxos *paxos_create(const struct consensus_options *options, uint64_t base_slot);
@@ -132,5 +133,7 @@ enum consensus_role paxos_role(const struct paxos *p);
 extern const struct consensus_ops paxos_consensus;
 /* … of which this is the inside. It must be one of these. NULL of NULL. */
 const struct paxos *paxos_of(const struct consensus *core);
+/* The invariants that its replicas keep (paxos/invariants.h). */
+struct consensus_checker *paxos_checker_create(void);
 
 #endif

@@ -442,7 +442,7 @@ static void forget_told(struct rsm_group *g, uint32_t i)
 	r->promise_told = 0;
 	if (r->accepted_told_count > 0)
 		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
-	paxos_invariants_wiped(g->invariants, i);
+	consensus_checker_wiped(g->checker, i);
 }
 
 static void after_turn(void *context, struct sim_process *process)
@@ -451,14 +451,14 @@ static void after_turn(void *context, struct sim_process *process)
 	/*
 	 * Only whose turn it was can have changed: the others' cores need not be looked at again.
 	 */
-	const struct paxos *changed[REPLICAS_MAX] = {NULL};
+	const struct consensus *changed[REPLICAS_MAX] = {NULL};
 	struct rsm *rsm = NULL;
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct rsm *replica = rsm_group_rsm(g, i);
 		const struct consensus *core = replica == NULL ? NULL : rsm_core(replica);
 		if (g->replicas[i].process == process) {
 			rsm = replica;
-			changed[i] = paxos_of(core);
+			changed[i] = core;
 		}
 		if (core != NULL &&
 		    g->replicas[i].incarnation == g->replicas[i].process->incarnation)
@@ -466,7 +466,7 @@ static void after_turn(void *context, struct sim_process *process)
 		if (g->replicas[i].wipes !=
 		    g->replicas[i].process->wipes + g->replicas[i].process->copies)
 			forget_told(g, i);
-		paxos_invariants_crashed(g->invariants, i);
+		consensus_checker_crashed(g->checker, i);
 		g->replicas[i].incarnation = g->replicas[i].process->incarnation;
 		g->replicas[i].compared = 0;
 		g->replicas[i].wrong = false;
@@ -475,7 +475,7 @@ static void after_turn(void *context, struct sim_process *process)
 	}
 	if (rsm == NULL || rsm_core(rsm) == NULL)
 		return;
-	const char *problem = paxos_invariants_check(g->invariants, changed, g->count);
+	const char *problem = consensus_check(g->checker, changed, g->count);
 	CHECK_THAT(problem == NULL, "%s", problem);
 	CHECK_THAT(!rsm_is_leader(rsm) || rsm_applied(rsm) >= consensus_barrier(rsm_core(rsm)),
 		   "it serves before it may");
@@ -500,7 +500,7 @@ static void init(struct rsm_group *g, uint32_t count, uint64_t seed,
 	else
 		rsm_group_settings(&g->settings);
 	g->answers = alloc_zeroed(ANSWERS_MAX, sizeof *g->answers);
-	g->invariants = paxos_invariants_create();
+	g->checker = consensus_checker_default();
 	g->world = sim_world_create(seed, &options);
 	g->world->after_turn = after_turn;
 	g->world->halted = halted;
@@ -571,7 +571,7 @@ uint32_t rsm_group_join_generation(struct rsm_group *g, uint32_t generation)
 void rsm_group_free(struct rsm_group *g)
 {
 	sim_world_destroy(g->world);
-	paxos_invariants_free(g->invariants);
+	consensus_checker_free(g->checker);
 	map_free(&g->hashes);
 	for (uint32_t i = 0; i < g->count; i++)
 		free(g->replicas[i].accepted_told);
@@ -588,7 +588,7 @@ void rsm_group_lose(struct rsm_group *g, uint32_t i)
 	r->promise_told = 0;
 	if (r->accepted_told_count > 0)
 		memset(r->accepted_told, 0, r->accepted_told_count * sizeof *r->accepted_told);
-	paxos_invariants_wiped(g->invariants, i);
+	consensus_checker_wiped(g->checker, i);
 }
 
 struct app *rsm_group_app(const struct rsm_group *g, uint32_t i)

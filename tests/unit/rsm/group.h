@@ -11,7 +11,7 @@
 #define SYNOD_TESTS_RSM_GROUP_H
 
 #include "base/map.h"
-#include "paxos/invariants.h"
+#include "core/checker.h"
 #include "rsm/rsm.h"
 #include "sim/network.h"
 #include "sim/world.h"
@@ -73,7 +73,7 @@ struct rsm_group {
 	uint64_t session, sequence; /* of the client's own appends */
 	/* values 1 … so many are in the state, in order, if every append succeeded */
 	uint64_t appended;
-	struct paxos_invariants *invariants;
+	struct consensus_checker *checker;
 	struct map hashes; /* slot → hash of the state after it */
 	/*
 	 * What shard masters would keep of the group's generation. on: a start asks them, and FORCE
