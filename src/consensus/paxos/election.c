@@ -14,7 +14,7 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 	if (p->seam.role != CONSENSUS_FOLLOWER) {
 		ring_drop_below(&p->recovered, p->recovered.last + 1);
 		reads_forget(&p->waiting);
-		p->transfer_to = 0;
+		p->transfer.to = 0;
 		for (uint32_t i = 0; i < p->npeers; i++) {
 			struct paxos_peer *peer = &p->peers[i];
 			peer->due_pre_vote = peer->due_prepare = peer->due_heartbeat =

@@ -29,6 +29,7 @@
 #include "core/ring.h"
 #include "core/rounds.h"
 #include "core/seats.h"
+#include "core/transfer.h"
 #include "paxos/impaired.h"
 #include "paxos/multipaxos.h"
 #include "paxos/synod.h"
@@ -227,11 +228,7 @@ struct paxos {
 	uint64_t learn_chosen;    /* `chosen` when the missing prefix last became shorter … */
 	uint64_t learn_until_us;  /* … which it must do again until then */
 	struct reads waiting;
-	uint32_t transfer_to; /* replica id, 0 none */
-	/* replica id that was last asked because this one is unfit; 0: none */
-	uint32_t relieved_by;
-	bool transfer_sent;
-	uint64_t transfer_deadline_us;
+	struct transfer transfer;
 
 	/* Output of the current step. */
 	struct persists persists;

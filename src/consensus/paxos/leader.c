@@ -14,7 +14,7 @@ void leader_start(struct paxos *p, uint64_t now_us)
 	p->open_bytes = 0;
 	rounds_restart(&p->rounds);
 	reads_forget(&p->waiting);
-	p->transfer_to = p->relieved_by = 0;
+	p->transfer.to = p->transfer.relieved_by = 0;
 	p->wall = 0;
 	p->leaving = false;
 	p->former = 0;
@@ -135,14 +135,13 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		become_follower(p, now_us, 0);
 		return;
 	}
-	if (p->transfer_to != 0 && now_us >= p->transfer_deadline_us)
-		p->transfer_to = 0;
+	transfer_tick(&p->transfer, now_us);
 	if (now_us >= p->heartbeat_at_us) {
 		/*
 		 * TAKE_OVER may be lost, or come to a successor that is too young to take anything
 		 * over.
 		 */
-		p->transfer_sent = false;
+		p->transfer.sent = false;
 		leader_heartbeat(p, now_us);
 		p->hint_due = true;
 		if (p->leaving)
@@ -158,7 +157,7 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 
 bool paxos_can_propose(const struct paxos *p)
 {
-	return p->seam.role == CONSENSUS_LEADER && p->transfer_to == 0 && p->wall == 0 &&
+	return p->seam.role == CONSENSUS_LEADER && p->transfer.to == 0 && p->wall == 0 &&
 	       p->next_slot - p->chosen <= OPEN_SLOTS_MAX && p->open_bytes < OPEN_BYTES_MAX &&
 	       p->next_slot < SLOT_MAX - OPEN_SLOTS_MAX;
 }
@@ -391,7 +390,7 @@ static void leave(struct paxos *p, uint64_t now_us)
 {
 	p->leaving = true;
 	p->left_to = p->self;
-	p->transfer_to = 0;
+	p->transfer.to = 0;
 	ask_successor(p, now_us);
 }
 
@@ -412,63 +411,54 @@ void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 
 /* ---- handing over ---- */
 
-static void begin_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
+/*
+ * A successor that has just been restarted promises nothing for an election timeout, not even to
+ * itself.
+ */
+static bool begin_transfer(struct paxos *p, uint64_t now_us, const struct successor *successor)
 {
-	p->transfer_to = replica;
-	/*
-	 * A successor that has just been restarted promises nothing for an election timeout, not
-	 * even to itself.
-	 */
-	p->transfer_deadline_us = now_us + 2 * p->options.election_timeout_us;
-	p->transfer_sent = false;
+	if (successor == NULL)
+		return false;
+	transfer_begin(&p->transfer, successor->replica,
+		       now_us + 2 * p->options.election_timeout_us);
+	return true;
 }
 
 bool paxos_transfer(struct paxos *p, uint64_t now_us, uint32_t replica)
 {
-	if (p->seam.role != CONSENSUS_LEADER || p->transfer_to != 0)
+	struct successor list[PEERS_MAX];
+	uint32_t count = 0;
+	if (p->seam.role != CONSENSUS_LEADER || p->transfer.to != 0)
 		return false;
-	struct paxos_peer *best = NULL;
 	for (uint32_t i = 0; i < p->npeers; i++) {
-		struct paxos_peer *peer = &p->peers[i];
-		if (!may_succeed(p, i, now_us) || (replica != 0 && peer->replica != replica))
-			continue;
-		if (best == NULL || peer->matched > best->matched)
-			best = peer;
+		const struct paxos_peer *peer = &p->peers[i];
+		if (may_succeed(p, i, now_us) && (replica == 0 || peer->replica == replica))
+			list[count++] = (struct successor){peer->replica, peer->matched};
 	}
-	if (best == NULL)
-		return false;
-	begin_transfer(p, now_us, best->replica);
-	return true;
+	return begin_transfer(p, now_us, transfer_choose(list, count));
 }
 
 bool paxos_relieve(struct paxos *p, uint64_t now_us)
 {
-	if (p->seam.role != CONSENSUS_LEADER || p->transfer_to != 0)
-		return false;
-	struct paxos_peer *best = NULL;
+	struct successor list[PEERS_MAX];
+	uint32_t count = 0;
 	synod_set fit = 0;
+	if (p->seam.role != CONSENSUS_LEADER || p->transfer.to != 0)
+		return false;
 	for (uint32_t i = 0; i < p->npeers; i++) {
-		struct paxos_peer *peer = &p->peers[i];
+		const struct paxos_peer *peer = &p->peers[i];
 		/* Of whom nothing is known in this ballot it is not known that he is better. */
 		if (!may_succeed(p, i, now_us) || !peer->answered)
 			continue;
 		fit |= member_bit(i);
-		/*
-		 * Whoever was asked and has not taken over comes after those who have as much of
-		 * what is chosen.
-		 */
-		bool better = best == NULL || peer->matched > best->matched;
-		if (best != NULL && best->replica == p->relieved_by && peer->matched >= p->chosen)
-			better = true;
-		if (best != NULL && peer->replica == p->relieved_by && best->matched >= p->chosen)
-			better = false;
-		if (better)
-			best = peer;
+		list[count++] = (struct successor){peer->replica, peer->matched};
 	}
 	if (!is_quorum(p, p->next_slot, fit))
 		return false;
-	begin_transfer(p, now_us, best->replica);
-	p->relieved_by = best->replica;
+	const struct successor *best = transfer_choose_relief(&p->transfer, list, count, p->chosen);
+	bool begun = begin_transfer(p, now_us, best);
+	ASSERT(begun);
+	p->transfer.relieved_by = best->replica;
 	return true;
 }
 
@@ -491,7 +481,7 @@ bool paxos_lacks_space(const struct paxos *p, uint64_t now_us)
 
 bool paxos_transferring(const struct paxos *p)
 {
-	return p->transfer_to != 0;
+	return p->transfer.to != 0;
 }
 
 /*
@@ -500,11 +490,11 @@ bool paxos_transferring(const struct paxos *p)
  */
 void leader_hand_over(struct paxos *p)
 {
-	if (p->transfer_to == 0 || p->transfer_sent || p->chosen + 1 < p->next_slot)
+	if (p->transfer.to == 0 || p->transfer.sent || p->chosen + 1 < p->next_slot)
 		return;
 	for (uint32_t i = 0; i < p->npeers; i++) {
 		struct paxos_peer *peer = &p->peers[i];
-		if (peer->replica == p->transfer_to && peer->matched + 1 >= p->next_slot)
-			peer->due_take_over = p->transfer_sent = p->lease_given_up = true;
+		if (peer->replica == p->transfer.to && peer->matched + 1 >= p->next_slot)
+			peer->due_take_over = p->transfer.sent = p->lease_given_up = true;
 	}
 }

@@ -6,6 +6,7 @@
 #include "core/persists.h"
 #include "core/reads.h"
 #include "core/rounds.h"
+#include "core/transfer.h"
 #include "cores/cores.h"
 
 /* A field that is forgotten would be found when it is called, by whom it is called. */
@@ -254,7 +255,30 @@ START_TEST(test_whom_to_ask)
 }
 END_TEST
 
+START_TEST(test_to_whom_to_hand_over)
+{
+	const struct successor list[] = {{7, 10}, {8, 30}, {9, 30}, {10, 20}};
+	struct transfer t = {0};
+	ck_assert(transfer_choose(list, 0) == NULL);
+	ck_assert_uint_eq(transfer_choose(list, 4)->replica, 8);
+	ck_assert(transfer_choose_relief(&t, list, 0, 20) == NULL);
+	ck_assert_uint_eq(transfer_choose_relief(&t, list, 4, 20)->replica, 8);
+	/* Who was asked in vain comes after those who have what is chosen, and before others. */
+	t.relieved_by = 8;
+	ck_assert_uint_eq(transfer_choose_relief(&t, list, 4, 20)->replica, 9);
+	ck_assert_uint_eq(transfer_choose_relief(&t, list, 2, 20)->replica, 8);
+	ck_assert_uint_eq(transfer_choose_relief(&t, list, 2, 10)->replica, 7);
+	ck_assert_uint_eq(transfer_choose_relief(&t, &list[1], 1, 20)->replica, 8);
+	t.sent = true;
+	transfer_begin(&t, 9, 500);
+	transfer_tick(&t, 499);
+	ck_assert(t.to == 9 && !t.sent);
+	transfer_tick(&t, 500);
+	ck_assert_uint_eq(t.to, 0);
+}
+END_TEST
+
 CHECK_MAIN("core", test_core_has_every_operation, test_kinds_of_messages,
 	   test_records_live_until_the_next_are_taken, test_round_is_confirmed_by_a_majority,
 	   test_patience_with_a_round, test_reads_are_confirmed_in_order, test_lease_holds_back,
-	   test_when_to_stand, test_whom_to_ask)
+	   test_when_to_stand, test_whom_to_ask, test_to_whom_to_hand_over)

@@ -169,7 +169,7 @@ START_TEST(test_counted_for_nothing)
 	ck_assert_uint_eq(b.core->peers[2].matched, b.core->next_slot - 1);
 	ck_assert(!paxos_transfer(b.core, b.now_us, 3));
 	ck_assert(paxos_transfer(b.core, b.now_us, 0));
-	ck_assert_uint_eq(b.core->transfer_to, 2);
+	ck_assert_uint_eq(b.core->transfer.to, 2);
 	/* Whose vote counts makes up the quorum. */
 	answer(&b, 2, PEER_LEASED);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), b.core->next_slot - 1);
