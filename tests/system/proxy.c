@@ -18,9 +18,10 @@
  *   cut LINK [DIR]              frames are taken and thrown away, nobody is told; also the ends of
  *                               connections are not
  *   hold LINK [DIR]             nothing is taken any more: whoever sends sees its buffers fill
- *   lose LINK DIR METHOD PARTS loses so many of a million frames of a method ("command", or "any"),
- *   the hello excepted delay LINK DIR MS [JITTER] each frame arrives later, by MS … MS + JITTER;
- *   frames may overtake one another
+ *   lose LINK DIR METHOD PARTS  loses so many of a million frames of a method ("command", or
+ *                               "any"), the hello excepted
+ *   delay LINK DIR MS [JITTER]  each frame arrives later, by MS … MS + JITTER; frames may
+ *                               overtake one another
  *   throttle LINK BYTES         a second, in each direction
  *   refuse LINK                 ends all connections and every new one at once
  *   drop LINK                   ends all connections with a reset; new ones are good

@@ -242,8 +242,8 @@ static uint64_t beside(void *context, bool durable)
 static void create_rsm(struct paxosd *d, const struct paxosd_options *options)
 {
 	struct rsm_options rsm = {
-		.node = &d->node,
-		.app = d->app,
+		.node = &d->server.node,
+		.app = d->server.app,
 		.consensus = consensus_default(),
 		.group = PAXOSD_GROUP,
 		.replica = options->replica,
