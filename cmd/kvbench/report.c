@@ -12,6 +12,7 @@ static const struct {
 		   {99.9, "p99.9", "p999_us"}};
 #define NPERCENTILES (sizeof PERCENTILES / sizeof PERCENTILES[0])
 
+#define LINE_COLUMNS 80
 #define RATES_PER_LINE 8u /* fits a terminal, like every other line */
 
 static double per_op_us(const struct bench *b, double cpu_s)
@@ -28,6 +29,32 @@ static double mean_us(const struct bench *b)
 static bool measured(const struct bench_daemon *d)
 {
 	return d->before.known && d->after.known && d->after.cpu_s >= d->before.cpu_s;
+}
+
+void bench_report_latency(const struct bench *b, struct buffer *out)
+{
+	static const char title[] = "latency in µs:";
+	struct buffer end = {0};
+	size_t columns = sizeof title - sizeof "" - 1; /* µ is two bytes */
+
+	buffer_format(out, "%s", title);
+	for (size_t i = 0; i < NPERCENTILES; i++)
+		buffer_format(out, " %s %" PRIu64 " ", PERCENTILES[i].name,
+			      histogram_percentile(&b->latency, PERCENTILES[i].percent));
+	buffer_format(&end, " max %" PRIu64 "  mean %.0f\n", b->latency.max, mean_us(b));
+	if (out->len - 1 + end.len - 1 > LINE_COLUMNS)
+		buffer_format(out, "\n%*s", (int)columns, "");
+	buffer_add_slice(out, buffer_slice(&end));
+	buffer_free(&end);
+}
+
+static void print_latency(const struct bench *b)
+{
+	struct buffer out = {0};
+
+	bench_report_latency(b, &out);
+	printf("%.*s", (int)out.len, (const char *)out.data);
+	buffer_free(&out);
 }
 
 /* ---- histogram ---- */
@@ -120,11 +147,7 @@ void bench_report_plain(const struct bench *b, const struct bench_daemons *d)
 	if (o->rate > 0)
 		printf("open loop, %.0f/s asked for: %" PRIu64 " operations could not be started\n",
 		       o->rate, b->unsent);
-	printf("latency in µs:");
-	for (size_t i = 0; i < NPERCENTILES; i++)
-		printf(" %s %" PRIu64 " ", PERCENTILES[i].name,
-		       histogram_percentile(&b->latency, PERCENTILES[i].percent));
-	printf(" max %" PRIu64 "  mean %.0f\n", b->latency.max, mean_us(b));
+	print_latency(b);
 	for (uint32_t i = 0; i < b->nrates; i++)
 		printf("%s%" PRIu64,
 		       i == 0                    ? "each second: "
