@@ -117,6 +117,10 @@ proxy_cluster() {
 	expect 0
 	kv put ready yes
 	expect 0 OK
+	# The replicas listen at 0.0.0.0, and know no other address of their own: what has joined stands.
+	await "the masters to be told" grep -qs event=members_told "$run"/g1?/log
+	kv config -o json
+	expect_json '.groups[0].members | sort | join(",")' "$(tr , '\n' <<<"${members%,}" | sort | paste -sd ,)"
 }
 
 # A command of the proxy; its answer is in out.

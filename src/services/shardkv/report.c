@@ -4,10 +4,16 @@
  * has joined (its id), and believe it whatever its addresses will be, also if all of them have
  * changed before it is heard again. By the state of things, not by events: so nothing is lost with
  * a leader, or with the masters' answer.
+ *
+ * A node that listens at all addresses of its machine does not know at which of them others reach
+ * it, and its group's list may say 0.0.0.0: that is of no use to anybody. What the masters know
+ * already, and no other voter claims, stands in its place; without that it is left out.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clusterconf.h"
 #include "rsm/members.h"
 #include "shardkv/node_internal.h"
 #include "wire/method.h"
@@ -23,6 +29,46 @@ static struct wire_group voters(const struct shardkv_node *n, const struct group
 			group.members[group.nmembers++] = slice_string(
 				rsm_member_address(n->server.rsm, &members->list[i]));
 	return group;
+}
+
+static bool claims(const struct wire_group *group, const char *address)
+{
+	for (uint32_t i = 0; i < group->nmembers; i++)
+		if (slice_equal(group->members[i], slice_string(address)))
+			return true;
+	return false;
+}
+
+/* An address that is known and that no voter claims; NULL: there is none. */
+static const char *unclaimed_address(const struct shard_group *known,
+				     const struct wire_group *group)
+{
+	for (uint32_t i = 0; i < known->nmembers; i++)
+		if (!claims(group, known->members[i]))
+			return known->members[i];
+	return NULL;
+}
+
+static bool is_any(struct slice address)
+{
+	char text[ADDRESS_BYTES_MAX + 1];
+	snprintf(text, sizeof text, "%.*s", (int)address.len, (const char *)address.data);
+	return address_is_any(text);
+}
+
+static void fill_unknown(const struct shard_group *known, struct wire_group *group)
+{
+	for (uint32_t i = 0; i < group->nmembers;) {
+		if (!is_any(group->members[i])) {
+			i++;
+			continue;
+		}
+		const char *address = unclaimed_address(known, group);
+		if (address != NULL)
+			group->members[i++] = slice_string(address);
+		else
+			group->members[i] = group->members[--group->nmembers];
+	}
 }
 
 static bool is_known(const struct shard_group *known, const struct wire_group *group)
@@ -116,6 +162,7 @@ void report_work(struct shardkv_node *n)
 		return;
 	}
 	struct wire_group group = voters(n, members);
+	fill_unknown(known, &group);
 	if (group.nmembers == 0 || (r->slot != 0 && is_known(known, &group)))
 		return;
 	r->asked_slot = members->slot;
