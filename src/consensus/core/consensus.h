@@ -216,7 +216,7 @@ struct consensus {
 struct consensus_ops {
 	/* An empty log after `base_slot` (0, or the slot that a snapshot covers). */
 	struct consensus *(*create)(const struct consensus_options *options, uint64_t base_slot);
-	const uint8_t *kinds; /* [CONSENSUS_METHODS]: enum consensus_kind of METHOD_PRE_VOTE + i */
+	uint8_t kinds[CONSENSUS_METHODS]; /* enum consensus_kind of METHOD_PRE_VOTE + i */
 #define ASK(result, name, parameters, names) result(*name) CONSENSUS_ASKED parameters;
 #define TELL(result, name, parameters, names) result(*name) CONSENSUS_TOLD parameters;
 #include "core/operations.h"

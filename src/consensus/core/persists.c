@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/assert.h"
-
 void persists_init(struct persists *p)
 {
 	*p = (struct persists){.next = 1};
@@ -16,6 +14,11 @@ static void release(struct vector *v)
 	for (uint32_t i = 0; i < v->count; i++)
 		bytes_unref(items[i].held);
 	v->count = 0;
+}
+
+void persists_release(struct persists *p)
+{
+	release(&p->out);
 }
 
 void persists_free(struct persists *p)
@@ -32,21 +35,4 @@ struct consensus_persist *persists_add(struct persists *p, enum consensus_persis
 	record->kind = kind;
 	record->sequence = p->next++;
 	return record;
-}
-
-void persists_take(struct persists *p)
-{
-	release(&p->out);
-	struct vector collected = p->collecting;
-	p->collecting = p->out;
-	p->out = collected;
-}
-
-bool persists_are_durable(struct persists *p, uint64_t sequence)
-{
-	ASSERT(sequence < p->next);
-	if (sequence <= p->durable)
-		return false;
-	p->durable = sequence;
-	return true;
 }

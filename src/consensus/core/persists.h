@@ -6,6 +6,7 @@
 #ifndef SYNOD_CORE_PERSISTS_H
 #define SYNOD_CORE_PERSISTS_H
 
+#include "base/assert.h"
 #include "core/consensus.h"
 #include "core/vector.h"
 
@@ -20,9 +21,27 @@ void persists_init(struct persists *p);
 void persists_free(struct persists *p);
 /* A record of that kind, the rest of which is to be filled in. Valid until the next. */
 struct consensus_persist *persists_add(struct persists *p, enum consensus_persist_kind kind);
+/* Those in `out` are carried out, or given up. */
+void persists_release(struct persists *p);
+
 /* What was collected is now `out`; what was before is released. */
-void persists_take(struct persists *p);
+static inline void persists_take(struct persists *p)
+{
+	if (p->out.count > 0)
+		persists_release(p);
+	struct vector collected = p->collecting;
+	p->collecting = p->out;
+	p->out = collected;
+}
+
 /* False: that is known already. */
-bool persists_are_durable(struct persists *p, uint64_t sequence);
+static inline bool persists_are_durable(struct persists *p, uint64_t sequence)
+{
+	ASSERT(sequence < p->next);
+	if (sequence <= p->durable)
+		return false;
+	p->durable = sequence;
+	return true;
+}
 
 #endif

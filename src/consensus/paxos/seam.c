@@ -46,17 +46,20 @@ static struct consensus *seam_create(const struct consensus_options *options, ui
 #undef ASK
 #undef TELL
 
-#define KIND(method, kind) [METHOD_##method - METHOD_PRE_VOTE] = CONSENSUS_KIND_##kind
-static const uint8_t kinds[CONSENSUS_METHODS] = {
-	KIND(PRE_VOTE, OTHER),  KIND(PRE_VOTE_REPLY, OTHER), KIND(PREPARE, OTHER),
-	KIND(PROMISE, PROMISE), KIND(ACCEPT, ENTRIES),       KIND(ACCEPTED, ACCEPTED),
-	KIND(REJECT, OTHER),    KIND(FETCH, OTHER),          KIND(CHOSEN, OTHER),
-	KIND(TAKE_OVER, OTHER),
-};
+#define KIND(method, kind) .kinds[METHOD_##method - METHOD_PRE_VOTE] = CONSENSUS_KIND_##kind
 
 const struct consensus_ops paxos_consensus = {
 	.create = seam_create,
-	.kinds = kinds,
+	KIND(PRE_VOTE, OTHER),
+	KIND(PRE_VOTE_REPLY, OTHER),
+	KIND(PREPARE, OTHER),
+	KIND(PROMISE, PROMISE),
+	KIND(ACCEPT, ENTRIES),
+	KIND(ACCEPTED, ACCEPTED),
+	KIND(REJECT, OTHER),
+	KIND(FETCH, OTHER),
+	KIND(CHOSEN, OTHER),
+	KIND(TAKE_OVER, OTHER),
 #define ASK(result, name, parameters, names) .name = seam_##name,
 #define TELL(result, name, parameters, names) .name = seam_##name,
 #include "core/operations.h"
