@@ -4,6 +4,7 @@
 #include "../support/check_main.h"
 #include "base/alloc.h"
 #include "group.h"
+#include "rsm/internal.h"
 #include "shardkv/app.h"
 #include "shardkv/node_internal.h"
 #include "wire/method.h"
@@ -589,6 +590,26 @@ START_TEST(masters_are_told_until_they_answer)
 END_TEST
 
 /* A refusal is no reason to ask again, before there is a newer configuration. */
+/* A replica that only knows to listen at 0.0.0.0 tells what the masters know, not that. */
+START_TEST(masters_are_not_told_0_0_0_0)
+{
+	struct group *g = begin(3);
+	sim_world_run_for(g->world, SIM_SECOND);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct rsm *rsm = shardkv_node_rsm(g->replicas[i]->node);
+		free(rsm->seats[rsm->self].client_address);
+		rsm->seats[rsm->self].client_address = alloc_string("0.0.0.0:1");
+	}
+	g->reports_received = 0;
+	sim_process_restart(group_leader(g));
+	group_settle(g);
+	sim_world_run_for(g->world, 5 * SIM_SECOND);
+	ck_assert_uint_eq(g->reports_received, 1);
+	ck_assert_uint_eq(g->reported_members, 3);
+	finish(g);
+}
+END_TEST
+
 START_TEST(refused_report_is_not_repeated)
 {
 	struct group *g = begin(3);
@@ -606,11 +627,11 @@ START_TEST(refused_report_is_not_repeated)
 }
 END_TEST
 
-CHECK_MAIN("shardkv node", masters_learn_addresses, masters_are_told_until_they_answer,
-	   refused_report_is_not_repeated, stopped_while_the_state_is_replaced,
-	   first_request_claims, claims_are_shared, other_groups_keys_are_refused,
-	   newer_configuration_is_adopted, denied_claim_is_wrong_group,
-	   waiting_ends_with_the_deadline, waiting_is_bounded,
+CHECK_MAIN("shardkv node", masters_are_not_told_0_0_0_0, masters_learn_addresses,
+	   masters_are_told_until_they_answer, refused_report_is_not_repeated,
+	   stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared,
+	   other_groups_keys_are_refused, newer_configuration_is_adopted,
+	   denied_claim_is_wrong_group, waiting_ends_with_the_deadline, waiting_is_bounded,
 	   lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
 	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
 	   client_ids_are_asked_for, known_ids_survive_a_restart, questions_are_shared,
