@@ -246,11 +246,12 @@ static void note_log(struct sim_process *process, struct nemesis_damage *damage,
 		damage->log_before = process->incarnation + 1;
 }
 
-/* One whose record a loss of power has prevented need not be there. */
-static void note_snapshot(struct sim_process *process, struct nemesis_damage *damage, uint64_t slot)
+/* One that is gone, and whose record a loss of power has prevented, need not be there. */
+static void note_snapshot(struct sim_process *process, struct nemesis_damage *damage, uint64_t slot,
+			  bool gone)
 {
 	uint64_t known = sim_damage_snapshot_known(process->disk);
-	if (!sim_process_alive(process) && known < slot)
+	if (gone && !sim_process_alive(process) && known < slot)
 		slot = known;
 	damage->snapshot |= slot > 0;
 	if (slot > damage->snapshot_slot)
@@ -285,7 +286,7 @@ static void damage(struct sim_nemesis *nemesis, struct sim_process *process,
 	} else if (done && beside) {
 		damage->beside = true;
 	} else if (done) {
-		note_snapshot(process, damage, slot);
+		note_snapshot(process, damage, slot, fault == SIM_FAULT_SNAPSHOT_UNLINK);
 	}
 	/*
 	 * With the record of it the log has lost that there was such a snapshot: an older one may
