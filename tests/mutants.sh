@@ -84,6 +84,10 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 	fi
 done
 
+find "$tree" -type f -printf '%P\0' | while IFS= read -r -d '' file; do
+	[[ -f $file ]] || rm -f "$tree/$file"
+done
+
 # Builds a suite and runs it; 0: it has passed, 1: a test of it has failed, 2: it cannot be built.
 suite() {
 	local program=$build/out/${1%.c}

@@ -419,6 +419,23 @@ static void found_stale(struct rsm *rsm, uint32_t seat, enum start_gap gap,
 	consensus_lose_vote(rsm->core, node_now_us(rsm->node), 0);
 }
 
+/*
+ * Bound here, and by a later list another life of the same member: that one took the place of what
+ * this directory was copied from, and of that one nobody need remember anything any more.
+ */
+static bool is_superseded(const struct rsm *rsm)
+{
+	const struct consensus_members *told = &rsm->stale.bound;
+	uint64_t own = rsm->stale.own.chain.life;
+	if (told->slot <= consensus_members(rsm->core)->slot ||
+	    bound_life(rsm, rsm->options.replica) != own)
+		return false;
+	for (uint32_t i = 0; i < told->count; i++)
+		if (told->list[i].replica == rsm->options.replica)
+			return told->list[i].life != own;
+	return false;
+}
+
 static void renew(struct rsm *rsm)
 {
 	struct stale *s = &rsm->stale;
@@ -553,6 +570,9 @@ void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message
 	bool other = take_claim(rsm, seat, message, m, &answer);
 	for (uint32_t i = 0; i < theirs.count; i++)
 		take_memory(rsm, seat, m, &theirs.list[i]);
+	if (is_superseded(rsm))
+		found_stale(rsm, seat, START_GAP_LIFE,
+			    memory_of(rsm, rsm->options.replica, s->own.chain.life));
 	/*
 	 * Whoever answers asks only if there is news: two that do not count for each other would go
 	 * on for ever.

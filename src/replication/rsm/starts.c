@@ -34,6 +34,7 @@ const char *start_gap_text(enum start_gap gap)
 		[START_GAP_START] = "a later start",
 		[START_GAP_PROMISE] = "a later promise",
 		[START_GAP_ACCEPTED] = "acknowledged entries",
+		[START_GAP_LIFE] = "a later life",
 		[START_GAP_BESIDE] = "a part of the log of agreements",
 	};
 	return texts[gap];
@@ -64,21 +65,25 @@ static void forget(struct starts *starts, uint32_t i)
 		(starts->count - i) * sizeof starts->list[0]);
 }
 
+static uint32_t lives_of(const struct starts *starts, uint32_t replica)
+{
+	uint32_t lives = 0;
+	for (uint32_t i = 0; i < starts->count; i++)
+		lives += starts->list[i].replica == replica;
+	return lives;
+}
+
 struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life,
 				uint64_t bound)
 {
 	struct start_memory *present = starts_find(starts, replica, life);
-	uint32_t lives = 0, oldest = UINT32_MAX;
+	uint32_t oldest = UINT32_MAX;
 	if (present != NULL)
 		return present;
-	for (uint32_t i = 0; i < starts->count; i++) {
-		if (starts->list[i].replica != replica)
-			continue;
-		lives++;
-		if (oldest == UINT32_MAX && starts->list[i].life != bound)
+	for (uint32_t i = 0; i < starts->count && oldest == UINT32_MAX; i++)
+		if (starts->list[i].replica == replica && starts->list[i].life != bound)
 			oldest = i;
-	}
-	if (lives >= 2 && oldest != UINT32_MAX)
+	if (lives_of(starts, replica) >= STARTS_LIVES_MAX && oldest != UINT32_MAX)
 		forget(starts, oldest);
 	if (starts->count == STARTS_MAX)
 		forget(starts, 0);
@@ -129,6 +134,9 @@ enum starts_told starts_tell(struct starts *starts, const struct start_memory *t
 {
 	struct start_memory *own = starts_find(starts, theirs->replica, theirs->life);
 	if (own == NULL) {
+		/* A former life, perhaps, that a copy still remembers. */
+		if (theirs->life != bound && lives_of(starts, theirs->replica) >= STARTS_LIVES_MAX)
+			return STARTS_TOLD_NOTHING;
 		*starts_get(starts, theirs->replica, theirs->life, bound) = *theirs;
 		return STARTS_TOLD_MORE;
 	}

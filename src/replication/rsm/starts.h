@@ -23,7 +23,9 @@
  *               group's own log stands still.
  *
  * A claim is of a STALE COPY if a memory of its life names a start that is not in its chain, or a
- * ballot, a slot or a place in the log beside beyond its own. What a sync had not made durable has
+ * ballot, a slot or a place in the log beside beyond its own; or if its life is bound by the list
+ * that its own log knows, and another life of the same member by a later one: of lives that are
+ * bound no more nobody need remember anything. What a sync had not made durable has
  * never been acknowledged, so a log that has lost its tail with the power claims enough. What
  * damage has left unknown (paxos/impaired.h) counts as held; and so does, later too, what the
  * replica remembers of itself, or was told then: the group may have decided that nothing had been
@@ -78,7 +80,8 @@
  * Lives that are remembered: two of each member, and of some who may be members by a list that is
  * not known yet.
  */
-#define STARTS_MAX (2 * MEMBERS_MAX + 8u)
+#define STARTS_LIVES_MAX 2u /* of one member */
+#define STARTS_MAX (STARTS_LIVES_MAX * MEMBERS_MAX + 8u)
 
 /* A directory's starts. */
 struct start_chain {
@@ -120,6 +123,7 @@ enum start_gap {
 	START_GAP_PROMISE,
 	START_GAP_ACCEPTED,
 	START_GAP_BESIDE,
+	START_GAP_LIFE, /* bound later, as the same member; not from a memory (rsm/stale.c) */
 };
 enum start_gap starts_judge(const struct start_memory *memory, const struct start_claim *claim);
 const char *start_gap_text(enum start_gap gap);
@@ -129,7 +133,8 @@ struct start_memory *starts_find(struct starts *starts, uint32_t replica, uint64
 /* The highest slot that is remembered to have been acknowledged; 0: none is. */
 uint64_t starts_last(const struct starts *starts, uint32_t replica, uint64_t life);
 /*
- * … and then it is new. Of one replica two lives are remembered, `bound` (0: none) among them.
+ * … and then it is new. Of one replica STARTS_LIVES_MAX lives are remembered, `bound` (0: none)
+ * among them.
  * Never NULL; pointers into the list that were taken before are not valid any more.
  */
 struct start_memory *starts_get(struct starts *starts, uint32_t replica, uint64_t life,
@@ -147,7 +152,8 @@ enum starts_told {
 /*
  * Somebody else's memory of it. A later start is taken from others only if it is the next one after
  * that which is remembered here, and has found as much. They may have known nothing of that life,
- * and have counted a copy, started often enough to have the higher count.
+ * and have counted a copy, started often enough to have the higher count. A life that is not
+ * remembered here displaces none, unless it is bound: a copy may tell of long ago.
  */
 enum starts_told starts_tell(struct starts *starts, const struct start_memory *theirs,
 			     uint64_t bound);

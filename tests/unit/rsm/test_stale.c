@@ -196,16 +196,53 @@ START_TEST(test_again_and_again)
 	rsm_group_until_bound(&g);
 	disk_sim_image_free(second.image);
 	/*
-	 * That life is not bound any more, and what it says counts for nothing, whatever it
-	 * believes.
+	 * That life is not bound any more, and nobody remembers it: the list of members tells. With
+	 * it nothing would count, whatever it believes; but neither must it be bound again.
 	 */
 	put_back(&g, &first);
 	sim_process_start(g.replicas[of].process);
-	append(&g, 10);
-	rsm_group_run(&g, 5 * SIM_SECOND);
+	must_be_recognised(&g, &first);
 	append(&g, 10);
 	must_be_whole(&g);
 	rsm_group_free(&g);
+}
+END_TEST
+
+/*
+ * A copy of a life that is bound no more, which has a former one in its memory and tells the others
+ * of that.
+ */
+START_TEST(test_a_copy_that_remembers_another_life)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin(&g, 3, seed);
+		append(&g, 10);
+		uint32_t of = (rsm_group_elect(&g) + 1) % 3;
+		struct copy first = take_copy(&g, of);
+		append(&g, 20);
+		rsm_group_run(&g, SIM_SECOND);
+		put_back(&g, &first);
+		sim_process_start(g.replicas[of].process);
+		must_be_recognised(&g, &first);
+		rsm_group_until_bound(&g);
+		append(&g, 10);
+		rsm_group_run(&g, SIM_SECOND);
+		struct copy copy = take_copy(&g, of);
+		append(&g, 20);
+		rsm_group_run(&g, SIM_SECOND);
+		/* The disk that has taken its place since has another life. */
+		sim_process_power_loss(g.replicas[of].process);
+		sim_process_wipe(g.replicas[of].process);
+		sim_process_start(g.replicas[of].process);
+		rsm_group_until_bound(&g);
+		rsm_group_run(&g, SIM_SECOND);
+		put_back(&g, &copy);
+		sim_process_start(g.replicas[of].process);
+		must_be_recognised(&g, &copy);
+		must_be_whole(&g);
+		rsm_group_free(&g);
+	}
 }
 END_TEST
 
@@ -610,8 +647,9 @@ START_TEST(test_two_processes_of_one_directory)
 END_TEST
 
 CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start,
-	   test_told_by_who_was_told, test_again_and_again, test_a_lost_tail_is_none,
-	   test_what_damage_took_is_not_missed, test_all_start_at_once, test_a_quorum_is_enough,
-	   test_directory_of_the_version_before, test_full_disk, test_memory_outlives_snapshots,
-	   test_memory_at_the_end_of_a_segment, test_another_start_is_not_heard,
-	   test_bound_and_does_not_know_it, test_two_processes_of_one_directory)
+	   test_told_by_who_was_told, test_again_and_again, test_a_copy_that_remembers_another_life,
+	   test_a_lost_tail_is_none, test_what_damage_took_is_not_missed, test_all_start_at_once,
+	   test_a_quorum_is_enough, test_directory_of_the_version_before, test_full_disk,
+	   test_memory_outlives_snapshots, test_memory_at_the_end_of_a_segment,
+	   test_another_start_is_not_heard, test_bound_and_does_not_know_it,
+	   test_two_processes_of_one_directory)

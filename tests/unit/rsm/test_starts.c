@@ -200,6 +200,14 @@ START_TEST(test_lives)
 	ck_assert_uint_eq(starts.count, 2);
 	ck_assert_ptr_nonnull(starts_find(&starts, 1, 7));
 	ck_assert_uint_eq(starts_find(&starts, 1, 19)->last, 19);
+	/* What is told of a third one displaces neither, unless that one is bound. */
+	struct start_memory told = memory_of(1, 50, 20);
+	told.life = 5;
+	ck_assert_int_eq(starts_tell(&starts, &told, 7), STARTS_TOLD_NOTHING);
+	ck_assert_ptr_nonnull(starts_find(&starts, 1, 19));
+	ck_assert_int_eq(starts_tell(&starts, &told, 5), STARTS_TOLD_MORE);
+	ck_assert_uint_eq(starts.count, 2);
+	ck_assert_uint_eq(starts_find(&starts, 1, 5)->last, 20);
 	for (uint32_t replica = 2; replica < 60; replica++)
 		starts_get(&starts, replica, 7, 7);
 	ck_assert_uint_eq(starts.count, STARTS_MAX);
