@@ -81,7 +81,11 @@ static void follow_members(struct paxosd *d)
 static int start(struct node *node)
 {
 	struct paxosd *d = paxosd_of(node);
-	/* The log's group is told how far that of the agreement has come. */
+	/*
+	 * The log's group is told how far that of the agreement has come: it writes nothing before
+	 * it has been compared, not even what it would go on with.
+	 */
+	agreement_service_life(d->agreement, node->env->life != 0);
 	int status = agreement_service_start(d->agreement);
 	if (status == 0)
 		status = rsm_start(d->server.rsm);

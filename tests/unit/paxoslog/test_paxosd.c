@@ -927,6 +927,44 @@ START_TEST(test_doubted_learns_nothing)
 }
 END_TEST
 
+/*
+ * faults: 104. Nor does it go on with what it had begun before it has been compared: a copy that is
+ * started several times would claim what the disk held whose place it has taken.
+ */
+START_TEST(test_doubted_goes_on_with_nothing)
+{
+	struct bench b;
+	uint32_t of = (uint32_t)_i % PEERS;
+	struct sim_rule rules[2 * PEERS];
+	struct rsm_moment first, last;
+	setup(&b, 64 * KIB);
+	for (uint32_t i = 0; i < 2 * PEERS; i++) {
+		struct sim_process *other = b.peers[i % PEERS];
+		bool claims = i >= PEERS;
+		rules[i] = (struct sim_rule){.from = claims ? other : b.peers[of],
+					     .to = claims ? b.peers[of] : other,
+					     .method = claims ? METHOD_STARTED : METHOD_AGREEMENT,
+					     .verdict = SIM_DROP,
+					     .count = UINT64_MAX};
+		sim_network_add_rule(b.world, &rules[i]);
+	}
+	start(&b, of, 0, "begun");
+	sim_world_run_for(b.world, SIM_SECOND);
+	ck_assert_uint_gt(agreement_proposing(paxosd_agreement(b.peers[of]->node)), 0);
+	for (int round = 0; round < 3; round++) {
+		sim_process_power_loss(b.peers[of]);
+		sim_process_start(b.peers[of]);
+		rsm_moment(paxosd_rsm(b.peers[of]->node), round == 0 ? &first : &last);
+		sim_world_run_for(b.world, SIM_SECOND);
+		ck_assert(rsm_is_doubted(paxosd_rsm(b.peers[of]->node)));
+	}
+	ck_assert_uint_eq(first.beside, last.beside);
+	sim_network_clear_rules(b.world);
+	ck_assert_str_eq((start(&b, of, 0, "begun"), decision(&b, of, 0)), "begun");
+	teardown(&b);
+}
+END_TEST
+
 CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1},
 		 {test_wait, 0, 1}, {test_tail, 0, 1}, {test_slot_states, 0, 1},
 		 {test_other_services, 0, 1}, {test_disk_full, 0, 1}, {test_hung_disk, 0, 1},
@@ -934,4 +972,4 @@ CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_st
 		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
 		 {test_copy_from_the_beginning, 0, 3}, {test_damaged_agreement, 0, 1},
 		 {test_damaged_agreement_interrupted, 0, 1}, {test_two_damaged_agreements, 0, 1},
-		 {test_doubted_learns_nothing, 0, 3})
+		 {test_doubted_learns_nothing, 0, 3}, {test_doubted_goes_on_with_nothing, 0, 3})
