@@ -7,7 +7,7 @@ uint32_t catch_up_tick(struct catch_up *c, uint64_t now_us, uint64_t chosen, uin
 	if (c->retry_us == 0 || now_us < c->retry_us)
 		return CATCH_UP_NOBODY;
 	c->retry_us = 0;
-	if (c->known <= chosen || c->need_snapshot)
+	if (c->known <= chosen || !c->heard || c->need_snapshot)
 		return CATCH_UP_NOBODY;
 	/*
 	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever

@@ -11,8 +11,9 @@
 #define CATCH_UP_NOBODY UINT32_MAX
 
 struct catch_up {
-	uint64_t known;      /* somebody knows so many slots to be chosen */
-	uint32_t known_from; /* … in this seat */
+	uint64_t known; /* somebody knows so many slots to be chosen, or the own log does … */
+	bool heard;     /* … and who sits in this seat has said that it knows some of them: */
+	uint32_t known_from; /* it is asked first */
 	uint64_t retry_us;   /* somebody has been asked, and has until then; 0: nobody */
 	uint32_t attempts, turn;
 	bool need_snapshot;
@@ -20,19 +21,25 @@ struct catch_up {
 	uint64_t snapshot_slot; /* at least this */
 };
 
-/* Who sits there knows every slot ≤ chosen to be chosen. */
-static inline void catch_up_hear(struct catch_up *c, uint32_t seat, uint64_t chosen)
+/*
+ * Who sits there knows every slot ≤ chosen to be chosen; this replica knows it of those ≤ own. Its
+ * log may say of more, if damage has taken their values.
+ */
+static inline void catch_up_hear(struct catch_up *c, uint32_t seat, uint64_t chosen, uint64_t own)
 {
-	if (chosen >= c->known) {
+	bool most = chosen >= c->known;
+	if (!most && (c->heard || chosen <= own))
+		return;
+	if (most)
 		c->known = chosen;
-		c->known_from = seat;
-	}
+	c->known_from = seat;
+	c->heard = true;
 }
 
 /* There is more than the slots ≤ chosen, and nobody has been asked for it yet. */
 static inline bool catch_up_may_fetch(const struct catch_up *c, uint64_t chosen)
 {
-	return c->known > chosen && c->retry_us == 0 && !c->need_snapshot;
+	return c->known > chosen && c->heard && c->retry_us == 0 && !c->need_snapshot;
 }
 
 /*

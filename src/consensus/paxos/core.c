@@ -363,7 +363,8 @@ void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)
 		p->peers[index].silent_until_us = now_us +
 						  SILENT_TIMEOUTS * p->options.election_timeout_us;
 	p->catch_up.need_snapshot = false;
-	note_chosen(p, p->catch_up.known_from, p->catch_up.known);
+	if (p->catch_up.heard)
+		note_chosen(p, p->catch_up.known_from, p->catch_up.known);
 }
 
 bool paxos_rounds_are_used_up(const struct paxos *p)

@@ -47,7 +47,7 @@ void leader_says_chosen(struct paxos *p, const struct wire_paxos *m)
  */
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen)
 {
-	catch_up_hear(&p->catch_up, from, chosen);
+	catch_up_hear(&p->catch_up, from, chosen, p->chosen);
 	if (catch_up_may_fetch(&p->catch_up, p->chosen))
 		p->peers[p->catch_up.known_from].due_fetch = 1;
 }
@@ -113,7 +113,7 @@ void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	/* Without progress the next question waits for its timer, which asks somebody else. */
 	if (told)
 		p->catch_up.retry_us = 0;
-	catch_up_hear(&p->catch_up, from, m->chosen);
+	catch_up_hear(&p->catch_up, from, m->chosen, p->chosen);
 	/*
 	 * Whoever knows most need not be able to tell us: it may have lost the state that its log
 	 * goes on from, say. So the one that has just told us something is asked for the rest, as

@@ -221,8 +221,15 @@ START_TEST(test_whom_to_ask)
 {
 	struct catch_up c = {0};
 	const seat_set others = 0x1b;
-	catch_up_hear(&c, 3, 50);
-	catch_up_hear(&c, 1, 40);
+	/* The own log says of more than anybody does: whoever knows some of it is asked. */
+	c.known = 45;
+	ck_assert(!catch_up_may_fetch(&c, 9));
+	catch_up_hear(&c, 4, 9, 9);
+	ck_assert(!catch_up_may_fetch(&c, 9));
+	catch_up_hear(&c, 4, 10, 9);
+	ck_assert(catch_up_may_fetch(&c, 9) && c.known == 45 && c.known_from == 4);
+	catch_up_hear(&c, 3, 50, 9);
+	catch_up_hear(&c, 1, 40, 9);
 	ck_assert_uint_eq(c.known_from, 3);
 	ck_assert(catch_up_may_fetch(&c, 49) && !catch_up_may_fetch(&c, 50));
 	ck_assert_uint_eq(catch_up_tick(&c, 1000, 10, 5, others), CATCH_UP_NOBODY);

@@ -68,10 +68,10 @@ static struct wire_entry entry_of(uint64_t slot, uint64_t ballot, const char *va
  * Replica 3, which holds slots 1 … 6 of ballot 1.1, of which 4 is known to be chosen; impaired are
  * 2, and all from 6 on.
  */
-static void damaged(struct bench *b)
+static void damaged_replica(struct bench *b, uint32_t self)
 {
 	struct consensus_options options;
-	bench_init(b, 3, 3);
+	bench_init(b, self, 3);
 	options = b->core->options;
 	paxos_destroy(b->core);
 	b->core = paxos_create(&options, 0);
@@ -86,6 +86,32 @@ static void damaged(struct bench *b)
 	paxos_start(b->core, b->now_us);
 	b->now_us += options.election_timeout_us;
 }
+
+static void damaged(struct bench *b)
+{
+	damaged_replica(b, 3);
+}
+
+/*
+ * faults: 14. Its log knows that more is chosen than anybody else does, and has lost it: it asks
+ * those who know a part, in whatever seat it sits itself.
+ */
+START_TEST(test_who_knows_less_than_the_own_log_is_asked)
+{
+	for (uint32_t self = 1; self <= 3; self++) {
+		struct bench b;
+		uint32_t other = self % 3 + 1;
+		damaged_replica(&b, self);
+		receive(&b, METHOD_PRE_VOTE,
+			(struct wire_paxos){
+				.from = other, .ballot = ballot_make(3, other), .chosen = 3});
+		const struct consensus_send *fetch = sent(settle(&b), other, METHOD_FETCH);
+		ck_assert_ptr_nonnull(fetch);
+		ck_assert_uint_eq(fetch->message.slot, 2);
+		paxos_destroy(b.core);
+	}
+}
+END_TEST
 
 /* faults: 14, 15 */
 START_TEST(test_a_promise_names_what_it_cannot_answer_for)
@@ -362,6 +388,7 @@ START_TEST(test_what_is_not_impaired_says_so_in_its_notes)
 END_TEST
 
 CHECK_MAIN("paxos_impaired", test_sets_hold_what_was_put_in,
+	   test_who_knows_less_than_the_own_log_is_asked,
 	   test_a_promise_names_what_it_cannot_answer_for, test_what_is_learnt_is_written_again,
 	   test_what_a_leader_is_sure_of_is_impaired_no_longer,
 	   test_an_impaired_promise_does_not_count, test_damage_in_different_slots_is_survived,
