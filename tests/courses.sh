@@ -38,9 +38,9 @@ named_by_tests() {
 			file ~ /\.sh$/ { next }
 			/^\/\*/ { comment = "" }
 			/^(\/\*| \*)/ { line = $0; gsub(/^(\/\*| \*)+\/? ?| *\*\/$/, "", line); comment = comment " " line }
-			/^START_TEST\(/ {
+			/^START_(LOOP_)?TEST\(/ {
 				test = $0
-				gsub(/^START_TEST\(|\)$/, "", test)
+				gsub(/^[A-Z_]*\(|[,)].*$/, "", test)
 				if (sub(/^ *course: /, "", comment))
 					scenarios(comment, test)
 				comment = ""

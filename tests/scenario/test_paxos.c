@@ -273,5 +273,3 @@ START_TEST(test_transcripts)
 	}
 }
 END_TEST
-
-CHECK_MAIN("paxos scenarios", test_transcripts)

@@ -506,7 +506,3 @@ START_TEST(test_strangers)
 	agreement_destroy(a);
 }
 END_TEST
-
-CHECK_MAIN("agreement core", test_lowest_ballot, test_prepare, test_answers_wait, test_ballots,
-	   test_adopts, test_counts_members, test_learning, test_retries, test_limits, test_done,
-	   test_resumes, test_rewrite, test_corrupt, test_strangers)

@@ -421,7 +421,3 @@ START_TEST(test_lots)
 	peers_free(&p);
 }
 END_TEST
-
-CHECK_MAIN("agreement courses", test_basic, test_deaf, test_forget, test_many_forget,
-	   test_forget_memory, test_done_max, test_rpc_count, test_speed, test_many,
-	   test_many_unreliable, test_old, test_partition, test_lots)

@@ -305,5 +305,3 @@ START_TEST(told_to_who_enters)
 	agreement_destroy(a);
 }
 END_TEST
-
-CHECK_MAIN("agreement judge", envelope, asked, answered, told_to_who_enters, last_round)

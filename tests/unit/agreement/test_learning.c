@@ -79,5 +79,3 @@ START_TEST(test_told_peer_loses_decision)
 		told_peer_loses_decision(seed);
 }
 END_TEST
-
-CHECK_MAIN("agreement learning", test_proposer_loses_decision, test_told_peer_loses_decision)

@@ -619,9 +619,3 @@ START_TEST(test_record_outlives_the_log)
 	peers_free(&p);
 }
 END_TEST
-
-CHECK_MAIN("agreement members", test_owner_does_not_decide_twice, test_useful_again,
-	   test_all_disks_one_after_another, test_too_many_lost, test_told_in_parts,
-	   test_done_stays, test_is_told_again, test_unbound_votes_do_not_count, test_fence,
-	   test_who_may_tell, test_told_in_order, test_a_life_returns,
-	   test_before_there_are_members, test_record, test_record_outlives_the_log)

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Empty allocations are real ones: never NULL, and freed like any other. */
@@ -121,6 +122,3 @@ START_TEST(assertions)
 	ck_assert(!check_aborts(hold_assertion));
 }
 END_TEST
-
-CHECK_MAIN("alloc", empty, contents, strings, texts_are_joined, an_array_grows_by_doubling,
-	   overflow, assertions)

@@ -122,6 +122,3 @@ START_TEST(copy_and_zero)
 	arena_free(&a);
 }
 END_TEST
-
-CHECK_MAIN("arena", disjoint, ceiling, empty_allocations_count, get_asserts,
-	   reset_keeps_a_moderate_chunk, copy_and_zero)

@@ -67,5 +67,3 @@ START_TEST(malformed)
 	}
 }
 END_TEST
-
-CHECK_MAIN("base64", vectors, round_trip, malformed)

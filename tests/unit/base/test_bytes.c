@@ -180,6 +180,3 @@ START_TEST(consume_checks)
 	ck_assert(check_aborts(consume_too_much));
 }
 END_TEST
-
-CHECK_MAIN("bytes", order, prefix, references, integers, short_input, buffer_matches_model, format,
-	   consume_checks)

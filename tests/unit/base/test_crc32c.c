@@ -85,5 +85,3 @@ START_TEST(flipped_bits)
 	}
 }
 END_TEST
-
-CHECK_MAIN("crc32c", rfc_3720, implementations_agree, chaining, flipped_bits)

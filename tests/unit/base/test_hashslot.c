@@ -109,5 +109,3 @@ START_TEST(shards)
 	ck_assert(!shards_valid(UINT32_MAX));
 }
 END_TEST
-
-CHECK_MAIN("hashslot", redis_slots, hash_tags, no_hash_tag, any_length, shards)

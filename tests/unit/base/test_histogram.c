@@ -2,6 +2,7 @@
 #include "base/histogram.h"
 #include "base/rng.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct histogram h, other;
@@ -137,5 +138,3 @@ START_TEST(merge)
 	ck_assert_mem_eq(&h, &both, sizeof h);
 }
 END_TEST
-
-CHECK_MAIN("histogram", error_bound, matches_sorted_values, edges, coordinated_omission, merge)

@@ -60,5 +60,3 @@ START_TEST(removal)
 	ck_assert(list_empty(&head));
 }
 END_TEST
-
-CHECK_MAIN("list", order, removal)

@@ -5,9 +5,11 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MOMENT_US 1769860800123456u /* 2026-01-31 12:00:00.123456 UTC */
 
@@ -424,7 +426,3 @@ START_TEST(full_disk)
 	close(fd);
 }
 END_TEST
-
-CHECK_MAIN("log", logfmt, levels, dates, quoting, cutting, json, quoted_text_survives_json,
-	   any_bytes_give_valid_json, utf8, descriptor, full_disk, unread_pipe,
-	   unread_pipe_without_descriptor, unread_socket)

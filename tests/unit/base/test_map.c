@@ -129,5 +129,3 @@ START_TEST(iteration_repeats)
 	map_free(&maps[1]);
 }
 END_TEST
-
-CHECK_MAIN("map", matches_model, edges, iteration, iteration_repeats)

@@ -89,5 +89,3 @@ START_TEST(histograms)
 	teardown();
 }
 END_TEST
-
-CHECK_MAIN("metrics", values, grouping, histograms)

@@ -23,5 +23,3 @@ START_TEST(every_bit_reaches_many)
 		}
 }
 END_TEST
-
-CHECK_MAIN("mix", the_numbers_are_those_of_splitmix64, every_bit_reaches_many)

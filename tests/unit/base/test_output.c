@@ -4,8 +4,12 @@
  */
 /* faults: 95 */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../support/check_main.h"
 #include "base/output.h"
@@ -175,7 +179,3 @@ START_TEST(nothing_stands_behind_a_gap)
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 END_TEST
-
-CHECK_MAIN("output", what_could_not_be_written_is_not_success, a_failure_keeps_its_code,
-	   a_reader_that_has_gone_is_no_failure, what_is_written_is_success,
-	   closed_descriptors_are_not_given_away, nothing_stands_behind_a_gap)

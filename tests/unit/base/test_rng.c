@@ -94,5 +94,3 @@ START_TEST(chances)
 	ck_assert(hits > 24000 && hits < 26000);
 }
 END_TEST
-
-CHECK_MAIN("rng", reference, seeds, bounds, no_modulo_bias, chances)

@@ -48,5 +48,3 @@ START_TEST(wire)
 	ck_assert_int_eq(status_from_wire(0xffffffffu), STATUS_INTERNAL);
 }
 END_TEST
-
-CHECK_MAIN("status", names_and_texts, unknown_numbers, wire)

@@ -3,8 +3,8 @@
  * A caller's reads that any replica may answer: whom it asks, what it takes for an answer, and
  * where it ends (call/caller_anywhere.c).
  */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "../support/fake_env.h"
 #include "call/caller.h"
 #include "wire/method.h"
@@ -51,6 +51,8 @@ static void teardown(void)
 	caller_destroy(caller);
 	fake_destroy(fake);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 static void start(struct outcome *outcome, uint16_t method, struct caller_read read)
 {
@@ -121,7 +123,7 @@ END_TEST
 /*
  * Refusals of all kinds and lost connections: the other follower, then the leader in the usual way.
  */
-START_TEST(then_the_others)
+START_LOOP_TEST(then_the_others, 0, 10)
 {
 	const int refusals[] = {STATUS_NOT_LEADER, STATUS_UNAVAILABLE, STATUS_BUSY,
 				STATUS_DEADLINE};
@@ -151,7 +153,7 @@ END_TEST
  * One that is silent: another is asked beside it after a while, by the same question, and whoever
  * answers first has answered.
  */
-START_TEST(silence)
+START_LOOP_TEST(silence, 0, 2)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER});
@@ -180,7 +182,7 @@ END_TEST
  * A follower may lag behind in what its group serves, or be older than such reads: the leader
  * knows.
  */
-START_TEST(the_leader_at_once)
+START_LOOP_TEST(the_leader_at_once, 0, 2)
 {
 	const int refusals[] = {STATUS_WRONG_GROUP, STATUS_UNKNOWN_METHOD};
 	struct outcome outcome;
@@ -346,28 +348,3 @@ START_TEST(given_up)
 	fake_advance(fake, 400 * MS);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("rsm caller: reads anywhere");
-	TCase *tcase = tcase_create("anywhere");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, a_follower_stays);
-	tcase_add_loop_test(tcase, then_the_others, 0, 10);
-	tcase_add_loop_test(tcase, silence, 0, 2);
-	tcase_add_loop_test(tcase, the_leader_at_once, 0, 2);
-	tcase_add_test(tcase, final_refusals);
-	tcase_add_test(tcase, ages_grow_on_the_way);
-	tcase_add_test(tcase, too_old);
-	tcase_add_test(tcase, never_young_enough);
-	tcase_add_test(tcase, malformed);
-	tcase_add_test(tcase, as_usual);
-	tcase_add_test(tcase, few_servers);
-	tcase_add_test(tcase, given_up);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -1,6 +1,6 @@
 /* faults: 49, 50 */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "../support/fake_env.h"
 #include "call/caller.h"
 #include "wire/method.h"
@@ -48,6 +48,8 @@ static void teardown(void)
 	caller_destroy(caller);
 	fake_destroy(fake);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 static void start(struct outcome *outcome, const char *payload)
 {
@@ -671,43 +673,3 @@ START_TEST(long_poll_waits_for_its_whole_time)
 	ck_assert_int_eq(outcome.calls, 1);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("caller");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, answers_are_handed_over);
-	tcase_add_test(tcase, strangers);
-	tcase_add_test(tcase, hints_are_adopted_if_wanted);
-	tcase_add_test(tcase, other_messages_are_not_ours);
-	tcase_add_test(tcase, hint_is_followed_at_once);
-	tcase_add_test(tcase, without_a_hint_servers_are_asked_in_turn);
-	tcase_add_test(tcase, servers_that_hint_at_each_other_are_not_asked_forever);
-	tcase_add_test(tcase, pauses_double_up_to_the_limit);
-	tcase_add_test(tcase, busy_is_tried_again_at_the_same_server);
-	tcase_add_test(tcase, lost_connection_moves_on);
-	tcase_add_test(tcase, silent_server_is_left_after_the_attempt_timeout);
-	tcase_add_test(tcase, others_are_asked_beside_a_silent_server);
-	tcase_add_test(tcase, slow_server_is_not_asked_twice);
-	tcase_add_test(tcase, a_long_way_is_waited_for);
-	tcase_add_test(tcase, never_sent_is_unavailable);
-	tcase_add_test(tcase, refused_by_all_is_unavailable);
-	tcase_add_test(tcase, silence_is_unknown);
-	tcase_add_test(tcase, late_refusal_of_the_slow_attempt_makes_it_certain);
-	tcase_add_test(tcase, connection_lost_after_sending_is_unknown);
-	tcase_add_test(tcase, world_that_tells_nothing_is_not_trusted);
-	tcase_add_test(tcase, many_attempts_are_remembered_in_bounded_space);
-	tcase_add_test(tcase, requests_are_pipelined);
-	tcase_add_test(tcase, cancelled_call_is_silent);
-	tcase_add_test(tcase, destroy_ends_every_call);
-	tcase_add_test(tcase, addresses_may_come_later);
-	tcase_add_test(tcase, new_addresses_keep_the_leader);
-	tcase_add_test(tcase, long_poll_waits_for_its_whole_time);
-	Suite *suite = suite_create("rsm/caller");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

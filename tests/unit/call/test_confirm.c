@@ -1,6 +1,6 @@
 /* faults: 43 */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "../support/fake_env.h"
 #include "call/caller.h"
 #include "call/confirm.h"
@@ -81,6 +81,8 @@ static void teardown(void)
 	caller_destroy(caller);
 	fake_destroy(fake);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 static struct fake_sent *expect(const char *address, uint16_t method)
 {
@@ -213,7 +215,7 @@ START_TEST(one_round_trip_is_enough)
 }
 END_TEST
 
-START_TEST(another_ballot_confirms_nothing)
+START_LOOP_TEST(another_ballot_confirms_nothing, 0, 8)
 {
 	/*
 	 * A higher one: somebody else may lead. A lower one: this replica has not heard of the
@@ -232,7 +234,7 @@ START_TEST(another_ballot_confirms_nothing)
 }
 END_TEST
 
-START_TEST(only_other_replicas_of_the_group_confirm)
+START_LOOP_TEST(only_other_replicas_of_the_group_confirm, 0, 2)
 {
 	/*
 	 * Ballots are numbers: another group has the same ones. And the leader cannot be its own
@@ -284,7 +286,7 @@ START_TEST(only_disks_that_the_leader_names_confirm)
 }
 END_TEST
 
-START_TEST(second_answers_and_those_of_others_are_ignored)
+START_LOOP_TEST(second_answers_and_those_of_others_are_ignored, 0, 2)
 {
 	/* An answer that is waited for comes once, along the way that it was asked. */
 	static struct outcome outcome;
@@ -401,7 +403,7 @@ START_TEST(crowded_leader_is_asked_to_confirm)
 }
 END_TEST
 
-START_TEST(refusals_are_asked_again)
+START_LOOP_TEST(refusals_are_asked_again, 0, 10)
 {
 	/*
 	 * Whatever a server refuses, it may not be for it to refuse: the leader is asked in the way
@@ -418,7 +420,7 @@ START_TEST(refusals_are_asked_again)
 }
 END_TEST
 
-START_TEST(malformed_answers_are_refusals)
+START_LOOP_TEST(malformed_answers_are_refusals, 0, 3)
 {
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
@@ -446,7 +448,7 @@ START_TEST(silence_has_an_end)
 }
 END_TEST
 
-START_TEST(others_have_twice_the_leaders_time)
+START_LOOP_TEST(others_have_twice_the_leaders_time, 0, 3)
 {
 	/* At least 5 ms, and 100 with the leader's. */
 	const uint64_t took_ms[] = {1, 10, 90}, patience_ms[] = {5, 20, 10};
@@ -463,7 +465,7 @@ START_TEST(others_have_twice_the_leaders_time)
 }
 END_TEST
 
-START_TEST(lost_connections_fall_back_at_once)
+START_LOOP_TEST(lost_connections_fall_back_at_once, 0, 4)
 {
 	/* The other's: to the leader. The leader's: to the next server. */
 	static struct outcome outcome;
@@ -677,7 +679,7 @@ START_TEST(a_single_server_needs_no_confirmation)
 }
 END_TEST
 
-START_TEST(cancelled_read_is_silent)
+START_LOOP_TEST(cancelled_read_is_silent, 0, 2)
 {
 	/* Also when the answer is there already. The caller's end is like that, too. */
 	static struct outcome outcome;
@@ -697,41 +699,3 @@ START_TEST(cancelled_read_is_silent)
 	/* teardown() destroys the caller. */
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("confirm");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, one_round_trip_is_enough);
-	tcase_add_loop_test(tcase, another_ballot_confirms_nothing, 0, 8);
-	tcase_add_loop_test(tcase, only_other_replicas_of_the_group_confirm, 0, 2);
-	tcase_add_test(tcase, only_disks_that_the_leader_names_confirm);
-	tcase_add_loop_test(tcase, second_answers_and_those_of_others_are_ignored, 0, 2);
-	tcase_add_test(tcase, larger_groups_need_more);
-	tcase_add_test(tcase, leader_says_how_many_confirm);
-	tcase_add_test(tcase, leader_with_a_lease_needs_nobody);
-	tcase_add_test(tcase, crowded_leader_is_asked_to_confirm);
-	tcase_add_loop_test(tcase, refusals_are_asked_again, 0, 10);
-	tcase_add_loop_test(tcase, malformed_answers_are_refusals, 0, 3);
-	tcase_add_test(tcase, silence_has_an_end);
-	tcase_add_loop_test(tcase, others_have_twice_the_leaders_time, 0, 3);
-	tcase_add_loop_test(tcase, lost_connections_fall_back_at_once, 0, 4);
-	tcase_add_test(tcase, connection_of_who_has_confirmed_may_be_lost);
-	tcase_add_test(tcase, failures_make_reads_cautious);
-	tcase_add_test(tcase, reads_that_share_a_round_are_queries);
-	tcase_add_test(tcase, only_who_reads_alone_confirms);
-	tcase_add_test(tcase, one_read_after_another);
-	tcase_add_test(tcase, deadline_ends_it);
-	tcase_add_test(tcase, no_longer_than_an_attempt);
-	tcase_add_test(tcase, hint_of_a_refusal_is_followed);
-	tcase_add_test(tcase, others_are_connected_when_reads_go_on);
-	tcase_add_test(tcase, a_single_server_needs_no_confirmation);
-	tcase_add_loop_test(tcase, cancelled_read_is_silent, 0, 2);
-	Suite *suite = suite_create("rsm/confirm");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -283,5 +283,3 @@ START_TEST(gives_up)
 	check_history_free(&h);
 }
 END_TEST
-
-CHECK_MAIN("check", possible, impossible, counts, gives_up)

@@ -263,5 +263,3 @@ START_TEST(agrees_with_brute_force)
 	}
 }
 END_TEST
-
-CHECK_MAIN("check random", agrees_with_brute_force)

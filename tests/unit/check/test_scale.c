@@ -151,5 +151,3 @@ START_TEST(refuses)
 	}
 }
 END_TEST
-
-CHECK_MAIN("check scale", accepts, refuses)

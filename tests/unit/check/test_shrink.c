@@ -202,7 +202,3 @@ START_TEST(page)
 	free(out);
 }
 END_TEST
-
-CHECK_MAIN("check shrink", drops_other_keys, drops_before_and_after, drops_reads, keeps_writers,
-	   drops_other_keys_of_transactions, keeps_versions, left_calls_are_a_violation, text,
-	   text_of_unusual_calls, page)

@@ -1,6 +1,6 @@
 /* faults: 49, 50, 51, 55, 94 */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "../support/fake_env.h"
 #include "base/hashslot.h"
 #include "client/core.h"
@@ -363,6 +363,8 @@ static void teardown(void)
 	fake_destroy(fake);
 	arena_free(&arena);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 START_TEST(reads_go_to_the_group_of_the_key)
 {
@@ -1135,51 +1137,3 @@ START_TEST(stuck_write_does_not_stop_the_others_until_the_window_is_full)
 	ck_assert_int_eq(last.status, SYNOD_OK);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("core");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, reads_go_to_the_group_of_the_key);
-	tcase_add_test(tcase, writes_share_one_session);
-	tcase_add_test(tcase, masters_are_found_through_endpoints);
-	tcase_add_test(tcase, wrong_cluster_is_said_at_once);
-	tcase_add_test(tcase, wrong_group_takes_the_newer_configuration);
-	tcase_add_test(tcase, group_that_lags_is_asked_again);
-	tcase_add_test(tcase, silent_group_that_has_left_is_left);
-	tcase_add_test(tcase, group_with_other_members_is_followed);
-	tcase_add_test(tcase, leader_that_is_not_known_yet_is_asked);
-	tcase_add_test(tcase, expired_session_is_replaced);
-	tcase_add_test(tcase, expired_session_after_a_lost_attempt_is_unknown);
-	tcase_add_test(tcase, expiry_again_and_again_is_not_a_flood);
-	tcase_add_test(tcase, used_numbers_get_a_new_session);
-	tcase_add_test(tcase, session_of_an_unknown_outcome_is_not_used_again);
-	tcase_add_test(tcase, deadline_without_masters_is_unavailable);
-	tcase_add_test(tcase, deadline_after_sending_is_unknown_for_writes_only);
-	tcase_add_test(tcase, no_space_after_a_lost_attempt_is_unknown);
-	tcase_add_test(tcase, cluster_without_groups_is_explained);
-	tcase_add_test(tcase, transactions_within_a_group);
-	tcase_add_test(tcase, transactions_across_groups_are_refused);
-	tcase_add_test(tcase, scans_are_merged_in_key_order);
-	tcase_add_test(tcase, scans_stop_at_their_limit_and_resume);
-	tcase_add_test(tcase, scans_survive_a_new_configuration);
-	tcase_add_test(tcase, reverse_scans_are_merged_from_the_end);
-	tcase_add_test(tcase, reverse_scans_survive_a_new_configuration);
-	tcase_add_test(tcase, counts_are_added_up);
-	tcase_add_test(tcase, reads_that_may_be_old);
-	tcase_add_test(tcase, reads_that_may_not_be_so_old);
-	tcase_add_test(tcase, options_of_other_versions);
-	tcase_add_test(tcase, a_scan_that_loses_a_group_fails_as_a_whole);
-	tcase_add_test(tcase, master_commands_are_written_with_a_session);
-	tcase_add_test(tcase, status_asks_one_server);
-	tcase_add_test(tcase, transfer_finds_the_leader);
-	tcase_add_test(tcase, stop_ends_everything);
-	tcase_add_test(tcase, stuck_write_does_not_stop_the_others_until_the_window_is_full);
-	Suite *suite = suite_create("client/core");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -71,5 +71,3 @@ START_TEST(transaction)
 	arena_free(&arena);
 }
 END_TEST
-
-CHECK_MAIN("reply", omitted, transaction)

@@ -1,6 +1,6 @@
 /* faults: 49, 54 */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "client/session.h"
 
 START_TEST(numbers_ascend_and_settle)
@@ -60,18 +60,3 @@ START_TEST(open_numbers_keep_the_session)
 	client_session_give_back(session, first);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("session");
-	tcase_add_test(tcase, numbers_ascend_and_settle);
-	tcase_add_test(tcase, window_is_bounded);
-	tcase_add_test(tcase, open_numbers_keep_the_session);
-	Suite *suite = suite_create("client/session");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -1,4 +1,6 @@
 /* What every consensus core is built of, each part by itself; and that a core has every operation. */
+#include <stdlib.h>
+
 #include "../support/check_main.h"
 #include "core/catch_up.h"
 #include "core/election_timer.h"
@@ -284,8 +286,3 @@ START_TEST(test_to_whom_to_hand_over)
 	ck_assert_uint_eq(t.to, 0);
 }
 END_TEST
-
-CHECK_MAIN("core", test_core_has_every_operation, test_kinds_of_messages,
-	   test_records_live_until_the_next_are_taken, test_round_is_confirmed_by_a_majority,
-	   test_patience_with_a_round, test_reads_are_confirmed_in_order, test_lease_holds_back,
-	   test_when_to_stand, test_whom_to_ask, test_to_whom_to_hand_over)

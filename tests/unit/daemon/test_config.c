@@ -361,6 +361,3 @@ START_TEST(mutations)
 	ck_assert_uint_lt(accepted, 19000);
 }
 END_TEST
-
-CHECK_MAIN("config", mistakes, cluster_id, layout, long_lines, zero_byte, inheritance,
-	   replica_numbers, too_many_replicas, settings_round_trip, mutations)

@@ -1,7 +1,10 @@
 /* faults: 80, 81 */
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../support/check_main.h"
 #include "../support/raw.h"
@@ -281,5 +284,3 @@ START_TEST(short_files)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("daemon", usage, configuration, precedence, signals, cannot_start, short_files)

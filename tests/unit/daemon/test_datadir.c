@@ -1,5 +1,6 @@
 /* faults: 81 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -759,8 +760,3 @@ START_TEST(every_byte)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("datadir", version_1, version_3, newer_version, members_by_the_group,
-	   file_against_members, generations, removed, other_members, other_cluster, lost,
-	   without_log, elsewhere, only_master, every_byte, creates, another_node, locked, damaged,
-	   other_files, not_a_directory, no_regular_files, emptied)

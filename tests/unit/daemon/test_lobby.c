@@ -393,6 +393,3 @@ START_TEST(asks_nobody)
 	leave_all();
 }
 END_TEST
-
-CHECK_MAIN("lobby", birth, birth_of_the_last, two_files, too_many, joining, numbers,
-	   its_file_lacks_a_member, lost, lost_by_two, welcome, asks_first, asks_nobody)

@@ -1,6 +1,7 @@
 #include "../support/check_main.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "../support/raw.h"
 #include "gate/http_internal.h"
@@ -467,8 +468,3 @@ START_TEST(trickle)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("http", pages, readiness, methods, garbage, address_in_use, idle_give_way,
-	   incomplete_give_way, served_stay, stalled_gives_way, no_descriptor,
-	   no_descriptor_but_an_idle_one, few_descriptors, answer_outlives_the_rest, bodies,
-	   trickle)

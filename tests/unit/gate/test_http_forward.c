@@ -2,6 +2,8 @@
 #include "../support/check_main.h"
 
 #include <event2/event_struct.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "../support/raw.h"
 #include "base/alloc.h"
@@ -502,7 +504,3 @@ START_TEST(bounded)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("http_forward", to_the_leader, to_the_group, wrong_group, not_forwarded, no_answer,
-	   silent_member, lost_connection, unreachable, no_leader, no_circles, another_cluster,
-	   abandoned, bounded)

@@ -1,4 +1,6 @@
 /* The store over HTTP, in front of a node that answers what the test tells it to. */
+#include <fcntl.h>
+
 #include "../support/check_main.h"
 #include "../support/raw.h"
 #include "gate/http_kv.h"
@@ -712,7 +714,3 @@ START_TEST(large)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("http_kv", put, get, stale, too_stale, keys, delete, txn, mistakes, statuses,
-	   leader_hint, group_hint, strange_location, no_answer, bounded, abandoned, keep_alive,
-	   large)

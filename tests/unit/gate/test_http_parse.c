@@ -232,5 +232,3 @@ START_TEST(parts)
 	http_parser_free(&p);
 }
 END_TEST
-
-CHECK_MAIN("http_parse", odd, good, unfinished, bounds, largest, expectation, parts)

@@ -223,5 +223,3 @@ START_TEST(cut_off)
 	tear_down();
 }
 END_TEST
-
-CHECK_MAIN("http_strict", odd, odd_in_a_pipeline, good, expectation, half_closed, cut_off)

@@ -290,6 +290,3 @@ START_TEST(results)
 	arena_free(&arena);
 }
 END_TEST
-
-CHECK_MAIN("kv_json", records, malformed_records, transactions, malformed_transactions, limits,
-	   written, results)

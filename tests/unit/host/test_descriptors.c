@@ -70,5 +70,3 @@ START_TEST(too_few)
 	ck_assert_ptr_nonnull(strstr(error, "ulimit -n"));
 }
 END_TEST
-
-CHECK_MAIN("descriptors", shares, too_few)

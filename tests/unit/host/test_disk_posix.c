@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -856,12 +857,3 @@ START_TEST(new_files_have_descriptors_in_reserve)
 	end(&f);
 }
 END_TEST
-
-CHECK_MAIN("disk_posix", a_file_that_was_cut_is_not_written_to,
-	   new_files_have_descriptors_in_reserve, blocking_calls_do_what_they_say,
-	   a_created_file_is_really_filled, requests_of_a_lane_keep_their_order,
-	   the_loop_carries_out_small_writes, a_slow_disk_is_the_threads,
-	   drain_takes_what_the_loop_has_carried_out, small_and_large_writes_keep_their_order,
-	   callbacks_may_submit, a_directory_has_one_user, descriptors_are_close_on_exec,
-	   a_write_that_ends_early_is_an_error, no_thread, a_wal_lives_on_the_real_disk,
-	   a_completion_in_the_middle_of_a_dispatch_is_heard)

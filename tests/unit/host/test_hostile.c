@@ -1,5 +1,8 @@
 /* faults: 69, 70, 73, 74, 75, 78 */
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "../support/check_main.h"
 #include "../support/raw.h"
@@ -572,7 +575,3 @@ START_TEST(out_of_descriptors)
 	echo_end(&server);
 }
 END_TEST
-
-CHECK_MAIN("hostile", garbage, hello_rules, refusals, oversize, replies_to_nothing, portions,
-	   slow_senders, never_reading, output_budget, total_budget, too_many_requests, ping,
-	   half_open, bad_servers, out_of_descriptors)

@@ -2,7 +2,9 @@
  * Who may speak, and who belongs to what, over real connections: two members of a group, a shard
  * master, clients and strangers. faults: 90, 91, 96
  */
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../support/check_main.h"
 #include "../support/raw.h"
@@ -490,6 +492,3 @@ START_TEST(members_are_seen)
 	echo_end(&s2);
 }
 END_TEST
-
-CHECK_MAIN("identity", members_hear_each_other, confirmed_later, impostors, impostors_make_room,
-	   bounded, clients_are_denied, hellos, client_keeps_to_the_first, members_are_seen)

@@ -2,6 +2,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../support/check_main.h"
 #include "../support/raw.h"
@@ -572,7 +574,3 @@ START_TEST(shared_stop)
 	end_sharing();
 }
 END_TEST
-
-CHECK_MAIN("loop", wakeups, call_is_input, call_from_within, timers, timer_without_end, watching,
-	   orderly_stop, stop_timeout, fatal, shared_messages, shared_calls, shared_wakeups,
-	   shared_timer, shared_cut, shared_forget, shared_destroy, shared_stop)

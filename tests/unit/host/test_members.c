@@ -2,6 +2,8 @@
  * The members of a group as they change while hosts run: who may speak, where links lead, who is
  * told that it is removed, who asks for the news. faults: 39, 91
  */
+#include <stdlib.h>
+
 #include "../support/check_main.h"
 #include "group.h"
 
@@ -363,7 +365,3 @@ START_TEST(many)
 	end_all();
 }
 END_TEST
-
-CHECK_MAIN("members", added, replaced_at_its_address, removed, superseded, forced,
-	   older_lists_remove_nobody, newer_list_is_asked_for, wrong_answers, not_a_member, moved,
-	   removed_goes_at_last, many)

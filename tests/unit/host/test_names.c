@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <unistd.h>
 
 /* ---- a resolver ---- */
 
@@ -263,7 +264,7 @@ START_TEST(many_names)
 END_TEST
 
 /* faults: 100. The name server has gone, the node has not: its last address is as good as ever. */
-START_TEST(last_known)
+START_LOOP_TEST(last_known, 0, 2)
 {
 	set_there("127.0.0.1", NULL, false);
 	start_server("127.0.0.1");
@@ -277,6 +278,3 @@ START_TEST(last_known)
 	end_both();
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("names", {moved, 0, 1}, {two_addresses, 0, 1}, {silent_address, 0, 1},
-		 {hanging, 0, 1}, {many_names, 0, 1}, {last_known, 0, 2})

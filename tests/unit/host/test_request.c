@@ -160,5 +160,3 @@ START_TEST(forgotten)
 	ck_assert_uint_eq(a.count, 0);
 }
 END_TEST
-
-CHECK_MAIN("request", answered, asked_in_answer, timeout, cancelled, own_link, forgotten)

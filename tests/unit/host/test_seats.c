@@ -7,6 +7,7 @@
 #include "host/internal.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 static struct echo server;
 
@@ -243,6 +244,3 @@ START_TEST(descriptors)
 	close_all(raws, 4);
 }
 END_TEST
-
-CHECK_MAIN("seats", idle_strangers, busy_strangers, silent_newcomers, members, silent_members,
-	   descriptors)

@@ -6,6 +6,7 @@
 #include "../support/raw.h"
 
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t passed_us = 3600000000u;
 
@@ -124,5 +125,3 @@ START_TEST(long_request)
 	end(&raw);
 }
 END_TEST
-
-CHECK_MAIN("silence", idle, request_waits, long_request)

@@ -1,4 +1,5 @@
 /* Tracing in the real world: the file of --trace, TRACE, and who is sent trace ids. */
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -277,5 +278,3 @@ START_TEST(older_peers)
 	ck_assert_uint_eq(trace_sent_to(0), 0);
 }
 END_TEST
-
-CHECK_MAIN("tracing", files, torn_and_taken, some_other_file, limit, ask, older_peers)

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "../support/check_main.h"
 #include "../support/raw.h"
 
@@ -355,7 +357,3 @@ START_TEST(impatient_node)
 	echo_end(&client);
 }
 END_TEST
-
-CHECK_MAIN("transport", all_sizes, pipelining, waiting_oneways, waiting_is_limited, routes,
-	   host_name, wrong_cluster, wrong_node, any_cluster, reconnect, node_closes,
-	   address_in_use, counters, impatient_node)

@@ -5,6 +5,7 @@
 #include "../support/check_main.h"
 #include "../support/raw.h"
 
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -187,5 +188,3 @@ START_TEST(answers_are_not_taken)
 	echo_end(&server);
 }
 END_TEST
-
-CHECK_MAIN("turns", shares, quick_requests, burst_that_ends, answers_are_not_taken)

@@ -169,6 +169,3 @@ START_TEST(results_are_bounded)
 	teardown();
 }
 END_TEST
-
-CHECK_MAIN("kv operation", get, put_and_delete, append, compare_and_swap, increment,
-	   results_are_bounded)

@@ -146,5 +146,3 @@ START_TEST(nothing_to_do)
 	arena_free(&arena);
 }
 END_TEST
-
-CHECK_MAIN("reply", unchanged, changed, nothing_to_do)

@@ -96,5 +96,3 @@ START_TEST(names)
 	ck_assert_int_eq(memcmp(key, "user:9999", 9), 0);
 }
 END_TEST
-
-CHECK_MAIN("kvbench keys", uniform, zipfian, single_key, scattered, names)

@@ -41,5 +41,3 @@ START_TEST(latencies_fit_the_terminal)
 	ck_assert_uint_eq(latency_lines(123456789), 2);
 }
 END_TEST
-
-CHECK_MAIN("kvbench, report", latencies_fit_the_terminal)

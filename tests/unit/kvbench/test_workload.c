@@ -395,7 +395,3 @@ START_TEST(written_transactions_are_read)
 	check_history_free(&w.read);
 }
 END_TEST
-
-CHECK_MAIN("kvbench workload", unique_values, random_values, cas_takes_two_steps, cas_of_long_value,
-	   new_keys_are_read_late, failed_step_ends_operation, appends_start_again, transactions,
-	   fill, written_operations_are_read, written_transactions_are_read)

@@ -202,6 +202,3 @@ START_TEST(no_file)
 	check_history_free(&h);
 }
 END_TEST
-
-CHECK_MAIN("kvcheck read", operations, refused_cas, outcomes, transactions, encodings, mistakes,
-	   no_file)

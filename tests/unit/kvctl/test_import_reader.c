@@ -309,7 +309,7 @@ START_TEST(errors_of_reading)
 END_TEST
 
 /* Whatever bytes records have, each format gives them back, without being told which it is. */
-START_TEST(round_trip)
+START_LOOP_TEST(round_trip, 0, 3)
 {
 	static const char alphabet[] =
 		"ab{}[]\"'\\\t\n\r\x01\x7f\xff\xc3\xa4\xef\xbb\xbf:,;\0 key value=\0\xfe";
@@ -353,9 +353,3 @@ START_TEST(round_trip)
 	}
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("kvctl/import_reader", {tab_separated, 0, 1},
-		 {line_ends_and_byte_order_marks, 0, 1}, {other_encodings, 0, 1},
-		 {json_lines, 0, 1}, {one_format_a_file, 0, 1}, {comma_separated, 0, 1},
-		 {comma_separated_mistakes, 0, 1}, {what_is_too_large, 0, 1},
-		 {errors_of_reading, 0, 1}, {round_trip, 0, 3})

@@ -1,6 +1,6 @@
-#include <check.h>
 
 #include "../../../cmd/kvctl/kvctl.h"
+#include "../support/check_main.h"
 #include "base/base64.h"
 
 START_TEST(durations)
@@ -150,21 +150,3 @@ START_TEST(exit_codes)
 		ck_assert_int_eq(kvctl_exit_code(refused[i]), 5);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("parse");
-	tcase_add_test(tcase, durations);
-	tcase_add_test(tcase, numbers);
-	tcase_add_test(tcase, words);
-	tcase_add_test(tcase, malformed_words);
-	tcase_add_test(tcase, base64);
-	tcase_add_test(tcase, exit_codes);
-	Suite *suite = suite_create("kvctl/parse");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -1,6 +1,6 @@
-#include <check.h>
 
 #include "../../../cmd/kvctl/kvctl.h"
+#include "../support/check_main.h"
 #include "base/rng.h"
 
 static struct synod_bytes bytes(const char *data, size_t len)
@@ -141,22 +141,3 @@ START_TEST(malformed_objects)
 	}
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("record");
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, plain_text_is_tab_separated);
-	tcase_add_test(tcase, other_text_is_json);
-	tcase_add_test(tcase, bytes_are_base64);
-	tcase_add_test(tcase, csv_fields_are_quoted_where_they_must_be);
-	tcase_add_test(tcase, objects_are_read);
-	tcase_add_test(tcase, malformed_objects);
-	Suite *suite = suite_create("kvctl/record");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -134,5 +134,3 @@ START_TEST(did_you_mean)
 	expect_suggestion("a-word-that-is-much-too-long-to-be-mistyped", NULL);
 }
 END_TEST
-
-CHECK_MAIN("kvctl/table", text_is_broken_at_blanks, tables_become_narrower, help_fits, did_you_mean)

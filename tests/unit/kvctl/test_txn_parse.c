@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "../../../cmd/kvctl/kvctl.h"
+#include "../support/check_main.h"
 
 static struct kvctl_txn *txn;
 
@@ -15,6 +15,8 @@ static void teardown(void)
 	kvctl_txn_free(txn);
 	free(txn);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 static void expect_compare(const char *text, enum synod_target target, const char *key,
 			   enum synod_relation relation, const char *value, uint64_t number)
@@ -184,24 +186,3 @@ START_TEST(mistakes_have_a_line)
 	ck_assert_uint_eq(line, 4);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("txn");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, compares);
-	tcase_add_test(tcase, malformed_compares);
-	tcase_add_test(tcase, operations);
-	tcase_add_test(tcase, malformed_operations);
-	tcase_add_test(tcase, limits);
-	tcase_add_test(tcase, three_blocks);
-	tcase_add_test(tcase, blocks_may_be_empty);
-	tcase_add_test(tcase, mistakes_have_a_line);
-	Suite *suite = suite_create("kvctl/txn");
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

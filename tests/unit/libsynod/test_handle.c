@@ -1,4 +1,3 @@
-#include <check.h>
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../support/check_main.h"
 #include "../support/fake_server.h"
 #include "synod.h"
 
@@ -261,6 +261,8 @@ static void stop_cluster(void)
 {
 	fake_cluster_stop(&cluster);
 }
+
+CHECK_FIXTURE(start_cluster, stop_cluster)
 
 static struct synod *open_on(struct synod *thread_of)
 {
@@ -576,37 +578,3 @@ START_TEST(many_come_and_go)
 	synod_close(s);
 }
 END_TEST
-
-int main(void)
-{
-	TCase *tcase = tcase_create("handle");
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, wrong_options_are_explained);
-	tcase_add_test(tcase, malformed_file_is_explained);
-	tcase_add_test(tcase, unreachable_cluster_is_unavailable);
-	tcase_add_test(tcase, bad_arguments_are_refused_at_once);
-	tcase_add_test(tcase, close_ends_what_is_outstanding);
-	tcase_add_test(tcase, many_threads_share_a_handle);
-	tcase_add_test(tcase, prefix_ranges);
-	tcase_add_test(tcase, closing_nothing);
-	Suite *suite = suite_create("client/handle");
-	suite_add_tcase(suite, tcase);
-	TCase *sharing = tcase_create("sharing");
-	tcase_set_timeout(sharing, 60);
-	tcase_add_checked_fixture(sharing, start_cluster, stop_cluster);
-	tcase_add_test(sharing, one_thread_serves_many);
-	tcase_add_test(sharing, closed_in_any_order);
-	tcase_add_test(sharing, closing_ends_no_others);
-	tcase_add_test(sharing, no_waiting_on_the_own_thread);
-	tcase_add_test(sharing, one_asks_the_other);
-	tcase_add_test(sharing, no_opening_on_the_own_thread);
-	tcase_add_test(sharing, failing_to_open_on_a_thread);
-	tcase_add_test(sharing, closing_while_resolving);
-	tcase_add_test(sharing, many_come_and_go);
-	suite_add_tcase(suite, sharing);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -126,5 +126,3 @@ START_TEST(counter_overflow)
 	ck_assert_uint_eq(c.hlc, (NOW_US / 1000 + 1) << HLC_COUNTER_BITS);
 }
 END_TEST
-
-CHECK_MAIN("clock", lamport, hybrid, merge, too_far_ahead, properties, counter_overflow)

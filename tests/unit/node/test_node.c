@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW_US UINT64_C(1769860800000000)
 
@@ -232,6 +233,3 @@ START_TEST(fatal)
 	ck_assert(check_aborts(end_node));
 }
 END_TEST
-
-CHECK_MAIN("node", stamps, delivery, absurd_time, reply, traces_everything, traces_requests,
-	   ring_is_bounded, fatal)

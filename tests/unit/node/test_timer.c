@@ -127,5 +127,3 @@ START_TEST(once)
 	timers_free(&heap);
 }
 END_TEST
-
-CHECK_MAIN("timer", matches_model, ties, once)

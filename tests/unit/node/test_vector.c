@@ -209,5 +209,3 @@ START_TEST(random_executions)
 		run_and_judge(seed);
 }
 END_TEST
-
-CHECK_MAIN("vector", compare, merge, bounded, random_executions)

@@ -137,6 +137,3 @@ START_TEST(tries)
 	buffer_free(&buffer);
 }
 END_TEST
-
-CHECK_MAIN("oom", reserve_serves, reserve_resizes, ends_the_process, no_reserve, fallible_arena,
-	   tries)

@@ -10,6 +10,8 @@
 #include "failing_malloc.h"
 #include "synod.h"
 
+CHECK_TIMEOUT(300)
+
 /*
  * What a session with every kind of request has come to. While allocations fail nothing is
  * asserted, since the test library allocates too.
@@ -203,10 +205,22 @@ static void sweep(uint64_t length, uint64_t step, bool shared)
 	}
 }
 
+static void start_cluster(void)
+{
+	fake_cluster_start(&cluster);
+}
+
+static void stop_cluster(void)
+{
+	fake_cluster_stop(&cluster);
+}
+
+CHECK_FIXTURE(start_cluster, stop_cluster)
+
 /* _i of the sweeps. */
 enum { ALONE, SHARED };
 
-START_TEST(one_allocation_fails)
+START_LOOP_TEST(one_allocation_fails, ALONE, SHARED + 1)
 {
 	/*
 	 * Whichever single allocation fails: every call ends, sanely, and nothing is left behind;
@@ -216,14 +230,14 @@ START_TEST(one_allocation_fails)
 }
 END_TEST
 
-START_TEST(some_allocations_fail)
+START_LOOP_TEST(some_allocations_fail, ALONE, SHARED + 1)
 {
 	/* The same for a shortage that lasts for some allocations. */
 	sweep(40, 7, _i == SHARED);
 }
 END_TEST
 
-START_TEST(all_allocations_fail)
+START_LOOP_TEST(all_allocations_fail, ALONE, SHARED + 1)
 {
 	/*
 	 * When memory runs out for good the handle gives up: what is under way and what follows
@@ -322,33 +336,3 @@ START_TEST(large_requests)
 	}
 }
 END_TEST
-
-static void start_cluster(void)
-{
-	fake_cluster_start(&cluster);
-}
-
-static void stop_cluster(void)
-{
-	fake_cluster_stop(&cluster);
-}
-
-int main(void)
-{
-	Suite *suite = suite_create("oom");
-	TCase *tests = tcase_create("oom");
-	tcase_add_checked_fixture(tests, start_cluster, stop_cluster);
-	tcase_set_timeout(tests, 300);
-	tcase_add_loop_test(tests, one_allocation_fails, ALONE, SHARED + 1);
-	tcase_add_loop_test(tests, some_allocations_fail, ALONE, SHARED + 1);
-	tcase_add_loop_test(tests, all_allocations_fail, ALONE, SHARED + 1);
-	tcase_add_test(tests, gives_up_for_good);
-	tcase_add_test(tests, give_up_together);
-	tcase_add_test(tests, large_requests);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -2,6 +2,8 @@
  * One core, driven message by message: acceptor, learner and candidate in corners that random
  * schedules seldom reach.
  */
+#include <stdlib.h>
+
 #include "../support/check_main.h"
 #include "bench.h"
 
@@ -203,7 +205,3 @@ START_TEST(test_promise_in_parts)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos core", test_rounds_do_not_cross_ballots,
-	   test_learning_ahead_of_applying_is_bounded, test_refused_candidate_fetches,
-	   test_whoever_tells_is_asked_on, test_promise_in_parts)

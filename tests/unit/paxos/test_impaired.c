@@ -386,11 +386,3 @@ START_TEST(test_what_is_not_impaired_says_so_in_its_notes)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos_impaired", test_sets_hold_what_was_put_in,
-	   test_who_knows_less_than_the_own_log_is_asked,
-	   test_a_promise_names_what_it_cannot_answer_for, test_what_is_learnt_is_written_again,
-	   test_what_a_leader_is_sure_of_is_impaired_no_longer,
-	   test_an_impaired_promise_does_not_count, test_damage_in_different_slots_is_survived,
-	   test_a_value_known_to_be_chosen_decides, test_impossible_ranges_are_refused,
-	   test_what_is_not_impaired_says_so_in_its_notes)

@@ -342,6 +342,3 @@ START_TEST(far_behind)
 	paxos_destroy(b->core);
 }
 END_TEST
-
-CHECK_MAIN("judge", ballots_of_senders, rounds, accepts, acknowledgements, learning,
-	   learning_of_a_leader, promises, far_behind)

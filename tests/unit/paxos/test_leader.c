@@ -347,10 +347,3 @@ START_TEST(test_reads_wake_nobody_but_a_quorum)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos leader", test_quorum_counts_members, test_highest_accepted_value_is_proposed,
-	   test_snapshot_over_own_slots_ends_leadership,
-	   test_snapshot_below_own_slots_keeps_leadership, test_endless_reads_need_bounded_memory,
-	   test_leader_that_cannot_learn_lets_go, test_only_own_slots_are_sent,
-	   test_hand_over_leaves_nothing_to_ask, test_reads_do_not_stop_the_clock,
-	   test_reads_wake_nobody_but_a_quorum)

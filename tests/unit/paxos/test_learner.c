@@ -242,7 +242,3 @@ START_TEST(test_judged)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos learner", test_promises_nothing, test_never_stands, test_accepts_and_learns,
-	   test_gives_up, test_counted_for_nothing, test_late_answer_of_its_earlier_life,
-	   test_no_quorum_with_it, test_judged)

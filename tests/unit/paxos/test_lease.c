@@ -281,7 +281,3 @@ START_TEST(test_hand_over_ends_the_lease)
 	}
 }
 END_TEST
-
-CHECK_MAIN("paxos lease", test_reads_by_lease, test_pause_within_a_turn, test_echo_is_no_lease,
-	   test_grantor_holds_back, test_grantor_does_not_stand, test_restart_keeps_what_it_forgot,
-	   test_hand_over_ends_the_lease)

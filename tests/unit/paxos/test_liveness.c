@@ -201,6 +201,3 @@ START_TEST(test_two_know_and_cannot_tell)
 	}
 }
 END_TEST
-
-CHECK_MAIN("paxos liveness", test_slow_disks, test_hung_disk, test_knowledge_dies_with_its_owner,
-	   test_two_know_and_cannot_tell)

@@ -615,8 +615,3 @@ START_TEST(test_chosen_behind_a_wall)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos members", test_bound, test_own_life, test_base, test_no_gaps, test_promises,
-	   test_one_life_a_ballot, test_unbound_behind_a_snapshot, test_birth_and_wall,
-	   test_chosen_behind_a_wall, test_removed, test_told_that_it_is_removed, test_stranger,
-	   test_leaving)

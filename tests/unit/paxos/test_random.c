@@ -210,5 +210,3 @@ START_TEST(test_random_schedules)
 	}
 }
 END_TEST
-
-CHECK_MAIN("paxos random", test_random_schedules)

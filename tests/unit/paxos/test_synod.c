@@ -157,6 +157,3 @@ START_TEST(test_lowest_ballot)
 	bytes_unref(other);
 }
 END_TEST
-
-CHECK_MAIN("synod", test_p1a, test_p1b, test_p2c, test_duplicates, test_agreement,
-	   test_lowest_ballot)

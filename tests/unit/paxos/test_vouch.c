@@ -315,7 +315,3 @@ START_TEST(test_the_leaders_own)
 	paxos_destroy(b.core);
 }
 END_TEST
-
-CHECK_MAIN("paxos freshness", test_the_stamps_moment, test_when_it_is_applied, test_foreign_stamps,
-	   test_lives, test_confirmed_round, test_learner, test_below_the_barrier,
-	   test_the_leaders_own)

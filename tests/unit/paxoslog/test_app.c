@@ -259,5 +259,3 @@ START_TEST(test_audit)
 	teardown(&g);
 }
 END_TEST
-
-CHECK_MAIN("paxoslog app", test_append_and_read, test_trim, test_limits, test_snapshot, test_audit)

@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PEERS 3u
 
@@ -678,7 +679,7 @@ static uint64_t votes_of(const struct bench *b, uint32_t peer)
  * the log stood still meanwhile, and nobody was started. It is recognised all the same, whichever
  * peer's it is, and if the others have been started since as well.
  */
-START_TEST(test_copy_lacks_agreements)
+START_LOOP_TEST(test_copy_lacks_agreements, 0, 6)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -844,7 +845,7 @@ START_TEST(test_two_damaged_agreements)
 END_TEST
 
 /* Made before its disk was bound: by what the copy knows, the group has only just begun. */
-START_TEST(test_copy_from_the_beginning)
+START_LOOP_TEST(test_copy_from_the_beginning, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -891,7 +892,7 @@ END_TEST
 /*
  * Its log would be as long as that of the right one, by which its next start is to be recognised.
  */
-START_TEST(test_doubted_learns_nothing)
+START_LOOP_TEST(test_doubted_learns_nothing, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -931,7 +932,7 @@ END_TEST
  * faults: 104. Nor does it go on with what it had begun before it has been compared: a copy that is
  * started several times would claim what the disk held whose place it has taken.
  */
-START_TEST(test_doubted_goes_on_with_nothing)
+START_LOOP_TEST(test_doubted_goes_on_with_nothing, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -964,12 +965,3 @@ START_TEST(test_doubted_goes_on_with_nothing)
 	teardown(&b);
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("paxosd", {test_restart, 0, 1}, {test_deaf, 0, 1}, {test_log_stays_short, 0, 1},
-		 {test_wait, 0, 1}, {test_tail, 0, 1}, {test_slot_states, 0, 1},
-		 {test_other_services, 0, 1}, {test_disk_full, 0, 1}, {test_hung_disk, 0, 1},
-		 {test_slow_disk_bounds_memory, 0, 1}, {test_killed_at_every_operation, 0, 1},
-		 {test_power_loss_at_every_operation, 0, 1}, {test_copy_lacks_agreements, 0, 6},
-		 {test_copy_from_the_beginning, 0, 3}, {test_damaged_agreement, 0, 1},
-		 {test_damaged_agreement_interrupted, 0, 1}, {test_two_damaged_agreements, 0, 1},
-		 {test_doubted_learns_nothing, 0, 3}, {test_doubted_goes_on_with_nothing, 0, 3})

@@ -103,5 +103,3 @@ START_TEST(test_hash)
 	slots_free(&b);
 }
 END_TEST
-
-CHECK_MAIN("paxoslog slots", test_append_and_trim, test_image, test_hash)

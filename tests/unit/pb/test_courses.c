@@ -133,7 +133,7 @@ END_TEST
  * DSLabs — 100 appends, one after another, with the losses of each course, and in the last case
  * with two thirds of the answers late.
  */
-START_TEST(at_most_once)
+START_LOOP_TEST(at_most_once, 0, 3)
 {
 	static const uint32_t lost_ppm[][2] = {
 		{100000, 200000}, {200000, 200000}, {100000, 100000}};
@@ -260,7 +260,3 @@ START_TEST(partition_2)
 	close_world();
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb courses", {one_server, 0, 1}, {basic_fail, 0, 1},
-		 {view_service_is_spared, 0, 1}, {both_killed, 0, 1}, {fail_put, 0, 1},
-		 {partition_1, 0, 1}, {partition_2, 0, 1}, {at_most_once, 0, 3})

@@ -69,7 +69,7 @@ static void check_same_after_takeover(void)
  * 10, 12 — Concurrent puts of three clients on two keys end in the same order at both servers: five
  * seconds of them, or a hundred of each client.
  */
-START_TEST(concurrent_same)
+START_LOOP_TEST(concurrent_same, 0, 4)
 {
 	static const struct {
 		uint32_t seconds, count, request_loss_ppm, reply_loss_ppm;
@@ -90,7 +90,7 @@ END_TEST
  * course: 2015 pbservice TestConcurrentSameAppend; DSLabs PrimaryBackupTest 11, 13 — Appends of
  * three clients to one key: all there, once, in each client's order; and at the backup too.
  */
-START_TEST(concurrent_same_append)
+START_LOOP_TEST(concurrent_same_append, 0, 2)
 {
 	static const uint32_t counts[] = {100, 100, 100};
 	open_servers(9, 2);
@@ -148,7 +148,7 @@ static void kill_private(void *context)
  * come back empty for 30 seconds; clients read what they have written, and no operation waits for
  * more than five seconds.
  */
-START_TEST(repeated_crash)
+START_LOOP_TEST(repeated_crash, 0, 4)
 {
 	open_servers((uint64_t)(10 + _i), 3);
 	bool unreliable = _i >= 2;
@@ -195,7 +195,7 @@ static void kill_marks(void *context)
  * course: 2015 pbservice TestRepeatedCrashUnreliable — Servers crash, a tenth of the requests and a
  * fifth of the replies are lost, and appends of two clients to one key must all be there once.
  */
-START_TEST(repeated_crash_unreliable)
+START_LOOP_TEST(repeated_crash_unreliable, 0, 2)
 {
 	open_servers((uint64_t)(20 + _i), 3);
 	pb_unreliable(w, 100000, 200000);
@@ -211,6 +211,3 @@ START_TEST(repeated_crash_unreliable)
 	close_world();
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb courses, load", {concurrent_same, 0, 4}, {concurrent_same_append, 0, 2},
-		 {repeated_crash, 0, 4}, {repeated_crash_unreliable, 0, 2})

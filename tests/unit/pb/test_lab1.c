@@ -33,7 +33,7 @@ static void close_server(void)
  * course: DSLabs lab 1 part 1 02; DSLabs lab 1 part 2 01 — Put, append and get; an append answers
  * the new value, a missing key is not found.
  */
-START_TEST(simple)
+START_LOOP_TEST(simple, 0, 2)
 {
 	static const struct {
 		enum synod_op_kind kind;
@@ -118,7 +118,7 @@ static size_t length_of_marks(uint32_t count)
  * course: DSLabs lab 1 part 1 03, 05; DSLabs lab 1 part 2 02, 04 — Ten clients append to a key of
  * their own, a hundred times each, or 25 times over the bad network.
  */
-START_TEST(own_keys)
+START_LOOP_TEST(own_keys, 0, 2)
 {
 	uint32_t count = _i == 1 ? 25 : 100;
 	open_server(2, _i == 1);
@@ -137,7 +137,7 @@ END_TEST
  * course: DSLabs lab 1 part 1 04; DSLabs lab 1 part 2 03 — Ten clients, five appends each to one
  * key: everything stands there once.
  */
-START_TEST(one_key)
+START_LOOP_TEST(one_key, 0, 2)
 {
 	open_server(3, _i == 1);
 	append_all(10, 5, true);
@@ -208,6 +208,3 @@ START_TEST(nobody_waits_for_long)
 	close_server();
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb lab 1", {memory_is_given_back, 0, 1}, {nobody_waits_for_long, 0, 1},
-		 {simple, 0, 2}, {own_keys, 0, 2}, {one_key, 0, 2})

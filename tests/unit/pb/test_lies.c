@@ -194,5 +194,3 @@ START_TEST(long_command)
 	close_pair();
 }
 END_TEST
-
-CHECK_MAIN("pb lies", impossible_frames, another_state, foreign_answer, long_command)

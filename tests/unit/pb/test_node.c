@@ -1,6 +1,7 @@
 /* Primary and backup as nodes: what the courses do not ask for. */
 /* faults: 42, 49, 82 */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../support/check_main.h"
 #include "../support/pb_world.h"
@@ -131,7 +132,7 @@ static void append_everywhere(uint32_t count, uint32_t value_bytes, struct pb_op
  * A store of many pieces is transferred while clients go on writing to all of it, over connections
  * that are reset again and again; afterwards the backup has the same state, and takes over.
  */
-START_TEST(transfer_while_serving)
+START_LOOP_TEST(transfer_while_serving, 0, 2)
 {
 	enum { KEYS = 400, BYTES = 8000 };
 	struct pb_op *ops[KEYS];
@@ -302,8 +303,3 @@ START_TEST(many_clients)
 	pb_world_destroy(w);
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb node", {cut_off_from_the_view_service, 0, 1}, {cut_off_from_the_backup, 0, 1},
-		 {paused_primary, 0, 1}, {orderly_stop, 0, 1}, {bounded_queue, 0, 1},
-		 {generations, 0, 1}, {given_up, 0, 1}, {many_clients, 0, 1},
-		 {transfer_while_serving, 0, 2})

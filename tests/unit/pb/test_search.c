@@ -182,7 +182,7 @@ static void try_plan(uint32_t appends, const struct plan *plan)
 }
 
 /* course: DSLabs PrimaryBackupTest 16–20 — One thing goes wrong, at every message of the story. */
-START_TEST(one_deviation)
+START_LOOP_TEST(one_deviation, LOST, DEVIATIONS)
 {
 	atexit(say_current);
 	uint32_t messages = tell(6, &(struct plan){0});
@@ -195,7 +195,7 @@ START_TEST(one_deviation)
 END_TEST
 
 /* course: DSLabs PrimaryBackupTest 16–20 — Two things go wrong, one soon after the other. */
-START_TEST(two_deviations)
+START_LOOP_TEST(two_deviations, LOST, DEVIATIONS)
 {
 	atexit(say_current);
 	uint32_t messages = tell(2, &(struct plan){0});
@@ -210,5 +210,3 @@ START_TEST(two_deviations)
 	}
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb search", {one_deviation, LOST, DEVIATIONS}, {two_deviations, LOST, DEVIATIONS})

@@ -162,7 +162,7 @@ static void random_write(struct rng *rng, struct pb_state *s, char key[16])
  * the part that was sent: the receiver ends with the same state, and holds at any moment exactly
  * the sender's records up to the cursor.
  */
-START_TEST(transfer)
+START_LOOP_TEST(transfer, 0, 200)
 {
 	struct rng rng;
 	setup();
@@ -235,6 +235,3 @@ START_TEST(broken_pieces)
 	teardown();
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("pb state", {exactly_once, 0, 1}, {refusals, 0, 1}, {digest, 0, 1},
-		 {transfer, 0, 200}, {broken_pieces, 0, 1})

@@ -458,9 +458,3 @@ START_TEST(a_log_that_has_lost_its_beginning_is_refused)
 	}
 }
 END_TEST
-
-CHECK_MAIN("rsm_damage", a_segment_of_another_replica_is_no_replica_s_own,
-	   a_log_that_has_lost_its_beginning_is_refused, a_promise_that_is_lost_is_another_life,
-	   every_flipped_byte_is_repaired, every_zeroed_sector_is_repaired,
-	   different_damage_on_all_replicas_is_survived, what_all_have_lost_is_not_made_up,
-	   a_promise_that_is_lost_costs_the_vote)

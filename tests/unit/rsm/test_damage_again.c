@@ -233,5 +233,3 @@ START_TEST(while_another_disk_is_replaced)
 	ck_assert_uint_lt(undecided, seeds / 4);
 }
 END_TEST
-
-CHECK_MAIN("rsm_damage_again", again_while_it_is_repaired, while_another_disk_is_replaced)

@@ -102,5 +102,3 @@ START_TEST(test_first_version)
 	buffer_free(&b);
 }
 END_TEST
-
-CHECK_MAIN("entry", test_round_trip, test_truncation, test_unknown, test_first_version)

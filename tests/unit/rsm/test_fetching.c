@@ -189,6 +189,3 @@ START_TEST(test_old_entries_at_once)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm fetching", test_pieces_under_way_at_once, test_a_piece_is_lost,
-	   test_no_space_for_some_pieces, test_synced_in_parts, test_old_entries_at_once)

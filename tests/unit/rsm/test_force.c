@@ -823,9 +823,3 @@ START_TEST(test_again_and_again)
 		live_through(seed);
 }
 END_TEST
-
-CHECK_MAIN("rsm force", test_again_and_again, test_encoding, test_goes_on, test_accepted_is_kept,
-	   test_refusals, test_without_masters, test_no_voter, test_one_survivor, test_come_back,
-	   test_cut_off, test_start_without_masters, test_bound_again, test_recorded_and_lost,
-	   test_stale_copy_of_the_survivor, test_power_loss_at_every_operation,
-	   test_power_loss_with_a_gap, test_killed_at_every_operation, test_added_and_forced_again)

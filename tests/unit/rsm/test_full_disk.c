@@ -314,7 +314,3 @@ START_TEST(test_slow_disks_bound_memory)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("full_disk", test_what_is_left_out_leaves_no_gap, test_leader_hands_over,
-	   test_most_are_full, test_followers_are_full, test_snapshot_frees_a_full_disk,
-	   test_slow_disks_bound_memory)

@@ -106,5 +106,3 @@ START_TEST(test_malformed)
 	buffer_free(&settings);
 }
 END_TEST
-
-CHECK_MAIN("group fields", test_round_trip, test_newer, test_malformed)

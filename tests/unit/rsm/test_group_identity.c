@@ -106,5 +106,3 @@ START_TEST(a_group_draws_one)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("group_identity", encoding, field_of_state, a_group_draws_one)

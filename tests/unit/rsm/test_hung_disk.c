@@ -330,8 +330,3 @@ START_TEST(test_killed_while_it_hangs)
 	}
 }
 END_TEST
-
-CHECK_MAIN("hung_disk", test_leader_hands_over_under_load, test_hand_over_and_return,
-	   test_pending_requests_are_answered, test_hung_follower_is_passed_over,
-	   test_nobody_to_hand_over_to, test_slow_is_not_hung, test_hung_snapshot,
-	   test_killed_while_it_hangs)

@@ -91,5 +91,3 @@ START_TEST(test_malformed)
 	}
 }
 END_TEST
-
-CHECK_MAIN("id ranges", test_as_a_table, test_bounded, test_malformed)

@@ -433,6 +433,3 @@ START_TEST(useless_at_own_slot)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm judge", useless_snapshot, useless_at_own_slot, values, own_commands,
-	   impossible_records, possible_records, lies)

@@ -613,8 +613,3 @@ START_TEST(test_report_of_who_knows_least_is_first)
 	ck_assert_uint_gt(told, 1);
 }
 END_TEST
-
-CHECK_MAIN("rsm leaders", test_answers_are_true, test_orderly_stop,
-	   test_hand_over_is_answered_when_it_has_ended, test_killed_leader,
-	   test_same_request_of_two_leaders, test_repeated_commands,
-	   test_leadership_within_one_turn, test_report_of_who_knows_least_is_first)

@@ -38,5 +38,3 @@ START_TEST(test_model)
 	}
 }
 END_TEST
-
-CHECK_MAIN("log index", test_model)

@@ -148,6 +148,3 @@ START_TEST(test_told_while_it_leads)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm lost", test_follows, test_makes_up_no_quorum, test_confirms_no_read,
-	   test_told_while_it_leads)

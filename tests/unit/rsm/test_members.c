@@ -292,7 +292,3 @@ START_TEST(test_group_without_lives)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm members", test_every_disk_is_lost_in_turn, test_its_vote_counts, test_idle_group,
-	   test_it_leads, test_silence, test_no_second_birth, test_members_unknown,
-	   test_group_without_lives)

@@ -699,8 +699,3 @@ START_TEST(test_learners_count_nowhere)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm changes of members", test_add, test_refusals, test_replace_refusals, test_remove,
-	   test_removed_leader_hears_at_once, test_no_quorum_is_left, test_nobody_is_missed_yet,
-	   test_one_change_waits, test_no_vote_for_the_dead, test_no_voter_too_many,
-	   test_replace_all, test_old_list, test_cut_off_leader, test_learners_count_nowhere)

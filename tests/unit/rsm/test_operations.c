@@ -262,6 +262,3 @@ START_TEST(torn_write_at_every_operation)
 	end_at_every_operation(DISK_SIM_TORN_WRITE);
 }
 END_TEST
-
-CHECK_MAIN("rsm_operations", killed_at_every_operation, power_loss_at_every_operation,
-	   torn_write_at_every_operation)

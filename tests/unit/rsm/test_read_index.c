@@ -26,7 +26,7 @@ static uint32_t follower_of(const struct rsm_group *g, uint32_t leader)
  * Each replica answers with what had been acknowledged, those without a vote too; only the
  * followers ask.
  */
-START_TEST(test_every_replica)
+START_LOOP_TEST(test_every_replica, 0, 5)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
 	struct rsm_group g;
@@ -132,7 +132,7 @@ START_TEST(test_refuses_what_takes_too_long)
 END_TEST
 
 /* A question or an answer that is lost is asked again; one that comes twice does no harm. */
-START_TEST(test_lost_and_repeated)
+START_LOOP_TEST(test_lost_and_repeated, 0, 4)
 {
 	const struct {
 		enum method method;
@@ -372,7 +372,7 @@ END_TEST
  * In quiet times every replica knows, a few heartbeats after it was started; and what it says is
  * true.
  */
-START_TEST(test_ages)
+START_LOOP_TEST(test_ages, 0, 3)
 {
 	const uint32_t counts[] = {1, 3, 5};
 	struct rsm_group g;
@@ -403,7 +403,7 @@ END_TEST
  * Cut off, a replica grows old: by no less than the time that passes. Started again, it does not
  * know. Nobody, in the end, says OK linearizably.
  */
-START_TEST(test_cut_off)
+START_LOOP_TEST(test_cut_off, 0, 2)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 30, NULL);
@@ -462,11 +462,3 @@ START_TEST(test_late_vouching)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("rsm reads at any replica", {test_every_replica, 0, 5},
-		 {test_without_a_vote, 0, 1}, {test_waits_until_applied, 0, 1},
-		 {test_refuses_what_takes_too_long, 0, 1}, {test_lost_and_repeated, 0, 4},
-		 {test_replaced_leader, 0, 1}, {test_shared, 0, 1},
-		 {test_no_leader_meanwhile, 0, 1}, {test_earlier_lives, 0, 1},
-		 {test_becomes_leader, 0, 1}, {test_ages, 0, 3}, {test_cut_off, 0, 2},
-		 {test_late_vouching, 0, 1})

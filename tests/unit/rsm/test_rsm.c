@@ -300,7 +300,3 @@ START_TEST(test_largest_commands)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm", test_normal_operation, test_power_loss_of_all, test_full_disk_of_the_leader,
-	   test_full_disk_of_a_follower, test_no_descriptor, test_no_descriptor_for_a_snapshot,
-	   test_stuck_disk_bounds_memory, test_largest_commands)

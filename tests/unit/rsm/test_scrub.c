@@ -233,7 +233,3 @@ START_TEST(it_is_slow_and_can_be_turned_off)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm_scrub", a_damaged_snapshot_is_replaced, a_damaged_log_is_released,
-	   what_is_never_chosen_does_not_keep_it, nothing_is_found_in_whole_files,
-	   it_is_slow_and_can_be_turned_off)

@@ -531,10 +531,3 @@ START_TEST(test_limit)
 	sessions_free(&s);
 }
 END_TEST
-
-CHECK_MAIN("sessions", test_repeat, test_reuse_refused, test_out_of_order, test_evicted_is_refused,
-	   test_idle_expiry, test_window, test_reply_bytes, test_crowded_first_version,
-	   test_snapshot_anywhere, test_unregistered, test_own_register, test_late_comers,
-	   test_crowd, test_absurd_numbers, test_first_version, test_entries_of_the_first_version,
-	   test_snapshot_and_entries_of_the_first_version, test_evictions_of_the_first_version,
-	   test_limit)

@@ -349,7 +349,3 @@ START_TEST(test_state_of_the_first_version)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("settle", test_state_of_the_first_version, test_settings_of_the_leader,
-	   test_settings_are_told_once, test_clock_steps, test_pause, test_sessions_do_expire,
-	   test_strays_are_not_logged)

@@ -586,11 +586,3 @@ START_TEST(test_log_files_go_round)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("rsm snapshots", test_another_is_asked_for_the_snapshot,
-	   test_log_instead_of_a_withheld_snapshot, test_damaged_snapshot_is_fetched,
-	   test_damaged_snapshot_with_whole_log, test_log_under_foreign_snapshot_is_not_trusted,
-	   test_snapshot_to_a_lagging_replica, test_late_snapshot_is_ignored,
-	   test_log_arrives_while_restoring, test_own_snapshot_gives_way,
-	   test_crash_at_each_step_of_receiving, test_crash_at_each_step_of_taking,
-	   test_no_space_for_the_snapshot, test_log_files_go_round)

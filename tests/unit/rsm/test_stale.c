@@ -645,11 +645,3 @@ START_TEST(test_two_processes_of_one_directory)
 	ck_assert_uint_ge(renewed, 3);
 }
 END_TEST
-
-CHECK_MAIN("rsm stale", test_copied_while_it_ran, test_copied_before_a_start,
-	   test_told_by_who_was_told, test_again_and_again, test_a_copy_that_remembers_another_life,
-	   test_a_lost_tail_is_none, test_what_damage_took_is_not_missed, test_all_start_at_once,
-	   test_a_quorum_is_enough, test_directory_of_the_version_before, test_full_disk,
-	   test_memory_outlives_snapshots, test_memory_at_the_end_of_a_segment,
-	   test_another_start_is_not_heard, test_bound_and_does_not_know_it,
-	   test_two_processes_of_one_directory)

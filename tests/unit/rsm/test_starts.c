@@ -399,7 +399,3 @@ START_TEST(test_newer_file)
 	disk_sim_destroy(disk);
 }
 END_TEST
-
-CHECK_MAIN("rsm starts", test_judgement, test_told, test_told_by_the_ignorant, test_lives,
-	   test_encoding, test_file, test_encoding_of_logs_beside, test_damaged_file,
-	   test_killed_at_every_operation, test_newer_file)

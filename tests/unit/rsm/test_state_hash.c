@@ -679,8 +679,3 @@ START_TEST(test_sessions_digest)
 	sessions_free(&copy);
 }
 END_TEST
-
-CHECK_MAIN("rsm/state_hash", test_equal_states, test_flip, test_majority_is_right,
-	   test_nobody_is_right, test_two, test_killed_while_healing, test_late, test_other_parts,
-	   test_under_load, test_full_disk, test_no_wrong_snapshot, test_alone, test_right,
-	   test_entries, test_sessions_digest)

@@ -120,5 +120,3 @@ START_TEST(test_silent_until_they_return)
 	}
 }
 END_TEST
-
-CHECK_MAIN("rsm too many lost", test_silent_for_ever, test_silent_until_they_return)

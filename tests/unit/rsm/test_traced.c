@@ -384,6 +384,3 @@ START_TEST(vector_order_is_happens_before)
 		run_under_faults(seed);
 }
 END_TEST
-
-CHECK_MAIN("traced", a_write, a_read, answered_once, a_refusal, nothing_unasked, many_at_once,
-	   vector_order_is_happens_before)

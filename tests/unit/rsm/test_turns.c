@@ -202,6 +202,3 @@ START_TEST(test_long_commands_leave_room)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN("turns", test_readers_have_turns, test_reads_are_spread, test_reads_end_with_leadership,
-	   test_entries_are_short, test_long_commands_leave_room)

@@ -18,7 +18,7 @@ static const struct answer_slot *ask(struct rsm_group *g, uint32_t i, enum metho
  * Everybody names the leader's ballot; only the leader answers the read, and says how many it takes
  * to confirm it.
  */
-START_TEST(test_all_is_well)
+START_LOOP_TEST(test_all_is_well, 0, 5)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7}, confirmations[] = {0, 1, 1, 2, 3};
 	struct rsm_group g;
@@ -182,6 +182,3 @@ START_TEST(test_crowd)
 	rsm_group_free(&g);
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("rsm unconfirmed reads", {test_all_is_well, 0, 5}, {test_replaced_leader, 0, 1},
-		 {test_promise_counts_at_once, 0, 1}, {test_with_leases, 0, 1}, {test_crowd, 0, 1})

@@ -2,6 +2,7 @@
 #include "server/server.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "../support/check_main.h"
 #include "../support/fake_env.h"
@@ -275,8 +276,3 @@ START_TEST(kept_strings_are_copies)
 	finish();
 }
 END_TEST
-
-CHECK_MAIN("server", a_request_goes_where_its_row_says, what_has_no_row_is_refused_by_its_name,
-	   a_service_may_answer_the_rest_itself, status_is_the_servers_and_the_services,
-	   cluster_tells_the_masters, json_is_one_object, a_long_refusal_is_cut,
-	   kept_strings_are_copies)

@@ -242,8 +242,3 @@ START_TEST(a_request_says_how_long_it_waits)
 		60000);
 }
 END_TEST
-
-CHECK_MAIN("waiters", a_number_that_is_reached_sends_its_waiters_away, the_owner_may_look_at_each,
-	   timeouts_are_kept, lost_links_and_full_house, long_answers_take_several_turns,
-	   short_answers_take_one_turn, whose_time_is_over_does_not_wait_for_its_turn,
-	   those_who_wait_are_refused_and_others_answered, a_request_says_how_long_it_waits)

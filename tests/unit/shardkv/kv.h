@@ -265,13 +265,4 @@ static inline const char *kv_key_in(char out[16], uint32_t shard, uint32_t nshar
 	}
 }
 
-static inline int kv_run_suite(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}
-
 #endif

@@ -1,5 +1,6 @@
 /* The state hashed from its contents, shard by shard, while commands go on. faults: 82 */
 #include "../support/audit.h"
+#include "../support/check_main.h"
 #include "kv.h"
 #include "shardkv/internal.h"
 
@@ -160,14 +161,3 @@ START_TEST(test_changes)
 	kv_free(&kv);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv audit");
-	TCase *tests = tcase_create("audit");
-	tcase_add_test(tests, test_image);
-	tcase_add_test(tests, test_steps);
-	tcase_add_test(tests, test_changes);
-	suite_add_tcase(suite, tests);
-	return kv_run_suite(suite);
-}

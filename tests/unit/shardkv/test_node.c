@@ -1,6 +1,8 @@
 /*
  * The shardkv node: following configurations, claims and parked requests, what it tells of itself.
  */
+#include <stdlib.h>
+
 #include "../support/check_main.h"
 #include "base/alloc.h"
 #include "group.h"
@@ -626,13 +628,3 @@ START_TEST(refused_report_is_not_repeated)
 	finish(g);
 }
 END_TEST
-
-CHECK_MAIN("shardkv node", masters_are_not_told_0_0_0_0, masters_learn_addresses,
-	   masters_are_told_until_they_answer, refused_report_is_not_repeated,
-	   stopped_while_the_state_is_replaced, first_request_claims, claims_are_shared,
-	   other_groups_keys_are_refused, newer_configuration_is_adopted,
-	   denied_claim_is_wrong_group, waiting_ends_with_the_deadline, waiting_is_bounded,
-	   lost_connection_drops_waiting_requests, lost_leadership_answers_waiting_requests,
-	   grants_survive_a_restart, internal_commands_of_clients_are_denied, status_and_cluster,
-	   client_ids_are_asked_for, known_ids_survive_a_restart, questions_are_shared,
-	   questions_are_bounded, lost_leadership_answers_unknown_clients, register_is_refused)

@@ -1,4 +1,7 @@
 /* Single operations of the key-value app, and their limits. */
+#include <stdlib.h>
+
+#include "../support/check_main.h"
 #include "kv.h"
 
 /* A value that was put is read back, with a version that counts writes since creation. */
@@ -366,27 +369,3 @@ START_TEST(query_of_several_keys)
 	kv_free(&kv);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv ops");
-	TCase *tc = tcase_create("ops");
-	tcase_add_test(tc, put_and_get);
-	tcase_add_test(tc, delete_and_create_again);
-	tcase_add_test(tc, modifications_are_unique_in_a_shard);
-	tcase_add_test(tc, append);
-	tcase_add_test(tc, compare_and_swap);
-	tcase_add_test(tc, create_only_if_absent);
-	tcase_add_test(tc, increment);
-	tcase_add_test(tc, increment_refuses_what_is_no_number);
-	tcase_add_test(tc, key_limits);
-	tcase_add_test(tc, value_limits);
-	tcase_add_test(tc, work_is_foreseen);
-	tcase_add_test(tc, limits_are_the_leaders);
-	tcase_add_test(tc, any_bytes);
-	tcase_add_test(tc, malformed_commands);
-	tcase_add_test(tc, admission);
-	tcase_add_test(tc, query_of_several_keys);
-	suite_add_tcase(suite, tc);
-	return kv_run_suite(suite);
-}

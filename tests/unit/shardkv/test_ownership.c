@@ -1,4 +1,5 @@
 /* Which shards a group serves: configurations, grants, refusals. */
+#include "../support/check_main.h"
 #include "kv.h"
 
 #define ALL_OURS \
@@ -249,20 +250,3 @@ START_TEST(waiting_for_grants)
 	kv_free(&kv);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv ownership");
-	TCase *tc = tcase_create("ownership");
-	tcase_add_test(tc, assigned_and_granted);
-	tcase_add_test(tc, configurations_only_advance);
-	tcase_add_test(tc, unclaimed_shards_may_leave);
-	tcase_add_test(tc, nonsense_is_refused);
-	tcase_add_test(tc, clients_are_denied);
-	tcase_add_test(tc, admission_may_leave_ownership_to_apply);
-	tcase_add_test(tc, transactions_belong_to_one_group);
-	tcase_add_test(tc, queries_need_ownership);
-	tcase_add_test(tc, waiting_for_grants);
-	suite_add_tcase(suite, tc);
-	return kv_run_suite(suite);
-}

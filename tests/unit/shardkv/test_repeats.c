@@ -113,5 +113,3 @@ START_TEST(short_values)
 	arena_free(&arena);
 }
 END_TEST
-
-CHECK_MAIN("repeats", appends_to_a_long_value, short_values)

@@ -1,4 +1,7 @@
 /* Scans over all shards of a group, against a sorted array. */
+#include <stdlib.h>
+
+#include "../support/check_main.h"
 #include "kv.h"
 
 #define NAMES_MAX 3000
@@ -109,7 +112,7 @@ static void scan_all_back(struct kv *kv, const struct names *names, const char *
 }
 
 /* Pages of any size, over any range, give every key once and in order. */
-START_TEST(pages_match_model)
+START_LOOP_TEST(pages_match_model, 0, 3)
 {
 	struct kv kv = kv_create();
 	struct names *names = calloc(1, sizeof *names);
@@ -195,15 +198,3 @@ START_TEST(count_of_everything)
 	kv_free(&kv);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv scan");
-	TCase *tc = tcase_create("scan");
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, pages_match_model, 0, 3);
-	tcase_add_test(tc, pages_end_by_size);
-	tcase_add_test(tc, count_of_everything);
-	suite_add_tcase(suite, tc);
-	return kv_run_suite(suite);
-}

@@ -251,6 +251,3 @@ START_TEST(repeated_under_other_limits)
 	arena_free(&arena);
 }
 END_TEST
-
-CHECK_MAIN("settings of replicas", every_setting_alone, repeated_under_other_limits,
-	   other_number_of_shards)

@@ -1,4 +1,5 @@
 /* Images of the state, restoration, and hashes, over random sequences of commands. */
+#include "../support/check_main.h"
 #include "kv.h"
 
 #define KEYS 40u
@@ -116,7 +117,7 @@ static void expect_equal(struct kv *a, struct kv *b)
  * faults: 33. Two replicas that apply the same commands are equal after each, in replies and hash;
  * so is one restored at any index, and it goes on alike.
  */
-START_TEST(replicas_agree_and_restore_at_every_index)
+START_LOOP_TEST(replicas_agree_and_restore_at_every_index, 0, 3)
 {
 	struct kv a = kv_create();
 	struct kv b = kv_create();
@@ -263,16 +264,3 @@ START_TEST(hash_tells_states_apart)
 	kv_free(&b);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv snapshot");
-	TCase *tc = tcase_create("snapshot");
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, replicas_agree_and_restore_at_every_index, 0, 3);
-	tcase_add_test(tc, image_is_of_its_moment);
-	tcase_add_test(tc, damage_is_noticed);
-	tcase_add_test(tc, hash_tells_states_apart);
-	suite_add_tcase(suite, tc);
-	return kv_run_suite(suite);
-}

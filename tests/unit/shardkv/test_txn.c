@@ -1,4 +1,7 @@
 /* Transactions: compares, both branches, all or nothing. */
+#include <stdlib.h>
+
+#include "../support/check_main.h"
 #include "kv.h"
 
 static struct wire_kv_compare compare_value(const char *key, enum wire_kv_relation relation,
@@ -249,21 +252,3 @@ START_TEST(results_are_limited)
 	kv_free(&kv);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("shardkv txn");
-	TCase *tc = tcase_create("txn");
-	tcase_add_test(tc, value_compares);
-	tcase_add_test(tc, value_compare_of_missing_key_is_false);
-	tcase_add_test(tc, number_compares);
-	tcase_add_test(tc, branches);
-	tcase_add_test(tc, operations_see_earlier_ones);
-	tcase_add_test(tc, read_then_write_returns_old_value);
-	tcase_add_test(tc, refusal_undoes_everything);
-	tcase_add_test(tc, answers_do_not_abort);
-	tcase_add_test(tc, number_of_operations_is_limited);
-	tcase_add_test(tc, results_are_limited);
-	suite_add_tcase(suite, tc);
-	return kv_run_suite(suite);
-}

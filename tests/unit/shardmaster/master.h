@@ -209,6 +209,7 @@ static inline void assert_balanced(const struct shard_config *config)
 	if (config->ngroups > 0)
 		ck_assert_uint_le(high - low, 1);
 }
+
 /* Shards whose owner differs. */
 static inline uint32_t moved(const struct shard_config *a, const struct shard_config *b)
 {
@@ -217,20 +218,5 @@ static inline uint32_t moved(const struct shard_config *a, const struct shard_co
 		count += shard_config_gid(a, s) != shard_config_gid(b, s);
 	return count;
 }
-
-#define RUN_SUITE(name, ...) \
-	int main(void) \
-	{ \
-		Suite *suite = suite_create(name); \
-		TCase *tests = tcase_create(name); \
-		tcase_set_timeout(tests, 300); \
-		__VA_ARGS__ \
-		suite_add_tcase(suite, tests); \
-		SRunner *runner = srunner_create(suite); \
-		srunner_run_all(runner, CK_ENV); \
-		int failed = srunner_ntests_failed(runner); \
-		srunner_free(runner); \
-		return failed == 0 ? 0 : 1; \
-	}
 
 #endif

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 
 #include "../support/audit.h"
+#include "../support/check_main.h"
 #include "master.h"
 #include "shardmaster/internal.h"
+
+CHECK_TIMEOUT(300)
 
 /* One random command; refusals are fine. */
 static void random_command(struct master *m, struct rng *r)
@@ -489,12 +492,3 @@ START_TEST(audit_reads_everything)
 	master_close(&m);
 }
 END_TEST
-
-#define ADD(test) tcase_add_test(tests, test);
-RUN_SUITE("shard master, replicated app",
-	  ADD(snapshot_at_every_index) ADD(restored_replica_follows)
-		  ADD(snapshot_is_a_consistent_image) ADD(truncated_snapshot_is_refused)
-			  ADD(mutated_snapshot_is_harmless) ADD(history_is_bounded)
-				  ADD(largest_configuration) ADD(garbage_is_refused)
-					  ADD(hash_sees_every_part) ADD(audit_reads_everything)
-						  ADD(configurations_are_validated))

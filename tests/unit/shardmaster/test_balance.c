@@ -1,8 +1,11 @@
 /* Balance and claims: even, least movement, nothing moved that may hold data. */
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "master.h"
 #include "shardmaster/config.h"
+
+CHECK_TIMEOUT(300)
 
 /* An unsealed configuration with the given owners. */
 static struct shard_config *build(uint32_t nshards, uint32_t ngroups, const uint16_t *owners)
@@ -337,10 +340,3 @@ START_TEST(bad_joins_are_refused)
 	master_close(&m);
 }
 END_TEST
-
-#define ADD(test) tcase_add_test(tests, test);
-RUN_SUITE("shard master, balance and claims",
-	  ADD(movement_equals_brute_force) ADD(random_sequences_move_the_least)
-		  ADD(claims_grant_what_is_owned) ADD(claimed_shards_do_not_move)
-			  ADD(rebalance_of_claimed_shards_is_refused) ADD(more_groups_than_shards)
-				  ADD(bad_joins_are_refused))

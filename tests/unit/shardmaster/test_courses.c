@@ -1,5 +1,8 @@
 /* The courses' scenarios for the shard master, on its state machine: 10 and 100 shards. */
+#include "../support/check_main.h"
 #include "master.h"
+
+CHECK_TIMEOUT(300)
 
 static const uint32_t SIZES[] = {10, 100};
 
@@ -7,7 +10,7 @@ static const uint32_t SIZES[] = {10, 100};
  * course: DSLabs ShardMasterTest 01 — Join, Leave, Move and Query of a valid kind are answered with
  * OK and a configuration.
  */
-START_TEST(commands_are_answered)
+START_LOOP_TEST(commands_are_answered, 0, 2)
 {
 	struct master m;
 	struct shard_config *config;
@@ -29,7 +32,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 02; 2015 shardmaster TestBasic — Configuration 0 has no groups,
  * every shard is unassigned.
  */
-START_TEST(configuration_zero_is_empty)
+START_LOOP_TEST(configuration_zero_is_empty, 0, 2)
 {
 	struct master m;
 	struct shard_config *config;
@@ -50,7 +53,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 03 — Duplicate Join, unknown Leave, and Move to the same, an
  * unknown or no group, or of no shard, are errors.
  */
-START_TEST(bad_commands_are_errors)
+START_LOOP_TEST(bad_commands_are_errors, 0, 2)
 {
 	struct master m;
 
@@ -74,7 +77,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 04 — The first group gets every shard, and the last that leaves
  * gives them all back.
  */
-START_TEST(first_group_gets_all)
+START_LOOP_TEST(first_group_gets_all, 0, 2)
 {
 	struct master m;
 
@@ -93,7 +96,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 05; 2015 shardmaster TestBasic (minimal transfer) — Joins and
  * leaves keep the balance and move exactly what they must.
  */
-START_TEST(movement_is_exactly_minimal)
+START_LOOP_TEST(movement_is_exactly_minimal, 0, 2)
 {
 	uint32_t n = SIZES[_i];
 	struct master m;
@@ -125,7 +128,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 06; 2015 shardmaster TestBasic (historical queries) — Every
  * earlier one stays as it was.
  */
-START_TEST(history_is_kept)
+START_LOOP_TEST(history_is_kept, 0, 2)
 {
 	struct shard_config *seen[64];
 	struct shard_config *config;
@@ -158,7 +161,7 @@ END_TEST
  * course: DSLabs ShardMasterTest 07; 2015 shardmaster TestBasic (Move) — Move makes a new
  * configuration with only that change, which stays until the next balance.
  */
-START_TEST(move_sticks_until_the_next_balance)
+START_LOOP_TEST(move_sticks_until_the_next_balance, 0, 2)
 {
 	uint32_t n = SIZES[_i];
 	struct master m;
@@ -185,7 +188,7 @@ START_TEST(move_sticks_until_the_next_balance)
 END_TEST
 
 /* course: DSLabs ShardMasterTest 08 — The same commands give the same bytes, ten times. */
-START_TEST(ten_runs_are_identical)
+START_LOOP_TEST(ten_runs_are_identical, 0, 2)
 {
 	struct buffer first = {0};
 	uint64_t hash = 0;
@@ -223,7 +226,7 @@ START_TEST(ten_runs_are_identical)
 END_TEST
 
 /* course: 2015 shardmaster TestBasic — Several groups may join and leave in one command. */
-START_TEST(several_groups_at_once)
+START_LOOP_TEST(several_groups_at_once, 0, 2)
 {
 	char text[3][3][40];
 	struct wire_group groups[3] = {master_group(9, text[0]), master_group(3, text[1]),
@@ -248,10 +251,3 @@ START_TEST(several_groups_at_once)
 	master_close(&m);
 }
 END_TEST
-
-#define ADD(test) tcase_add_loop_test(tests, test, 0, 2);
-RUN_SUITE("shard master, course scenarios",
-	  ADD(commands_are_answered) ADD(configuration_zero_is_empty) ADD(bad_commands_are_errors)
-		  ADD(first_group_gets_all) ADD(movement_is_exactly_minimal) ADD(history_is_kept)
-			  ADD(move_sticks_until_the_next_balance) ADD(ten_runs_are_identical)
-				  ADD(several_groups_at_once))

@@ -4,8 +4,11 @@
  */
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "master.h"
 #include "shardmaster/internal.h"
+
+CHECK_TIMEOUT(300)
 
 static void assert_members(struct master *m, uint64_t gid, const char *letters)
 {
@@ -366,11 +369,3 @@ START_TEST(first_format_is_read)
 	master_close(&b);
 }
 END_TEST
-
-#define ADD(test) tcase_add_test(tests, test);
-RUN_SUITE("shard master, members of groups",
-	  ADD(addresses_are_learnt) ADD(reports_are_idempotent) ADD(older_list_never_wins)
-		  ADD(another_group_is_denied) ADD(nonsense_is_refused) ADD(left_group_is_forgotten)
-			  ADD(reports_are_in_snapshots) ADD(first_format_is_read)
-				  ADD(generations_are_recorded) ADD(generations_outlive_groups)
-					  ADD(generations_are_in_snapshots))

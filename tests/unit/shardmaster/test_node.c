@@ -5,6 +5,7 @@
 #include "shardmaster/node.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../support/check_main.h"
 #include "base/alloc.h"
@@ -592,8 +593,3 @@ START_TEST(status_page)
 	end();
 }
 END_TEST
-
-CHECK_MAIN("shard master, node", concurrent_changes_agree, concurrent_changes_while_one_is_deaf,
-	   deaf_replica_shows_nothing_old, deaf_replica_alone_does_not_answer, watch_waits_for_news,
-	   watch_survives_its_leader, watch_survives_an_orderly_stop, master_watch_follows,
-	   any_replica_tells_of_itself, status_page)

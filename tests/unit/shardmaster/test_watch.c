@@ -243,7 +243,3 @@ START_TEST(ends_quietly)
 	fake_destroy(fake);
 }
 END_TEST
-
-CHECK_MAIN("shard master, watch", fetches_then_polls, empty_configuration_is_adopted,
-	   never_goes_back, refreshes_share_the_next_fetch, failures_are_retried,
-	   failed_fetch_after_an_offer, malformed_configuration_is_refused, ends_quietly)

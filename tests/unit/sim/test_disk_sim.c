@@ -467,9 +467,3 @@ START_TEST(a_seed_repeats)
 	ck_assert_uint_ne(random_trace(5), random_trace(6));
 }
 END_TEST
-
-CHECK_MAIN("disk_sim", synced_writes_survive_and_others_may, a_kill_leaves_the_cache,
-	   names_are_durable_after_a_directory_sync, a_failed_sync_drops_the_writes,
-	   requests_take_their_time_and_keep_their_order, a_crash_forgets_requests,
-	   syncs_can_be_held, space_is_limited, descriptors_are_short, lies_are_as_ordered,
-	   damage_at_rest, a_seed_repeats)

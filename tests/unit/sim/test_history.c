@@ -1,8 +1,8 @@
 /* The checker of list histories: what it accepts, and each way in which a history can be wrong. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/check_main.h"
 #include "sim/history.h"
 
 static struct sim_history history;
@@ -19,6 +19,8 @@ static void teardown(void)
 	sim_history_free(&history);
 	buffer_free(&why);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 /* An append from call to end with this outcome; returns its value. */
 static uint64_t append(uint64_t call, uint64_t end, enum sim_history_outcome outcome,
@@ -227,27 +229,3 @@ START_TEST(invented_value)
 	ck_assert(says("nobody appended"));
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("sim/history");
-	TCase *tcase = tcase_create("history");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, fine_histories);
-	tcase_add_test(tcase, lost_append);
-	tcase_add_test(tcase, append_applied_twice);
-	tcase_add_test(tcase, failed_append_applied);
-	tcase_add_test(tcase, two_histories);
-	tcase_add_test(tcase, stale_read);
-	tcase_add_test(tcase, read_that_may_be_old);
-	tcase_add_test(tcase, appends_out_of_order);
-	tcase_add_test(tcase, read_from_the_future);
-	tcase_add_test(tcase, wrong_place);
-	tcase_add_test(tcase, invented_value);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

@@ -1,8 +1,8 @@
 /* Faults at random, and the peace after them. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/check_main.h"
 #include "chatter.h"
 #include "sim/nemesis.h"
 
@@ -231,21 +231,3 @@ START_TEST(peace_for_a_core)
 	ck_assert_uint_gt(outcasts, 5);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("sim/nemesis");
-	TCase *tcase = tcase_create("nemesis");
-	tcase_set_timeout(tcase, 120);
-	tcase_add_test(tcase, faults_happen);
-	tcase_add_test(tcase, faults_can_be_left_out);
-	tcase_add_test(tcase, faults_end_after_stop);
-	tcase_add_test(tcase, peace_for_all);
-	tcase_add_test(tcase, peace_for_a_core);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

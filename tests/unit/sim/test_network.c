@@ -1,7 +1,7 @@
 /* What the simulated network does to messages and connections. */
-#include <check.h>
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "chatter.h"
 #include "wire/method.h"
 
@@ -27,6 +27,8 @@ static void teardown(void)
 {
 	sim_world_destroy(world);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 static bool in_order(const uint64_t *numbers, uint64_t count)
 {
@@ -387,35 +389,3 @@ START_TEST(partition_and_isolation)
 	ck_assert(!sim_network_is_cut(world, a, b) && !sim_network_is_cut(world, b, a));
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("sim/network");
-	TCase *tcase = tcase_create("network");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, cut_loses_one_way_messages);
-	tcase_add_test(tcase, short_cut_delays_requests);
-	tcase_add_test(tcase, long_cut_ends_connections);
-	tcase_add_test(tcase, clog_loses_nothing);
-	tcase_add_test(tcase, cut_of_a_clog);
-	tcase_add_test(tcase, nobody_listens);
-	tcase_add_test(tcase, dead_client_is_noticed);
-	tcase_add_test(tcase, reset_tells_both);
-	tcase_add_test(tcase, loss_and_duplication);
-	tcase_add_test(tcase, reordering);
-	tcase_add_test(tcase, random_resets);
-	tcase_add_test(tcase, filters);
-	tcase_add_test(tcase, rules);
-	tcase_add_test(tcase, bandwidth_and_backlog);
-	tcase_add_test(tcase, flooded_link_is_cut);
-	tcase_add_test(tcase, accepted_link_is_closed);
-	tcase_add_test(tcase, late_copies_find_a_new_connection);
-	tcase_add_test(tcase, partition_and_isolation);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

@@ -1,8 +1,8 @@
 /* A process and its simulated disk: completions are inputs, crashes keep what they must. */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/check_main.h"
 #include "base/alloc.h"
 #include "sim/disk_sim.h"
 #include "sim/world.h"
@@ -155,6 +155,8 @@ static void teardown(void)
 	sim_world_destroy(world);
 }
 
+CHECK_FIXTURE(setup, teardown)
+
 START_TEST(completions_are_inputs)
 {
 	/* A completion takes virtual time, runs in a turn, and turn_end follows it. */
@@ -252,23 +254,3 @@ START_TEST(wipe)
 	ck_assert_uint_eq(seen.recovered, 0);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("sim/process_disk");
-	TCase *tcase = tcase_create("process_disk");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, completions_are_inputs);
-	tcase_add_test(tcase, pause_stops_completions);
-	tcase_add_test(tcase, crashes_keep_what_was_synced);
-	tcase_add_test(tcase, failing_disk_halts);
-	tcase_add_test(tcase, numbered_stop_is_a_power_loss);
-	tcase_add_test(tcase, wipe);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

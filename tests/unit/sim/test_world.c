@@ -1,7 +1,7 @@
 /* Processes under virtual time: turns, lives, clocks, determinism. */
-#include <check.h>
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "chatter.h"
 
 static struct sim_world *world;
@@ -78,6 +78,8 @@ START_TEST(same_seed_same_run)
 	}
 }
 END_TEST
+
+CHECK_FIXTURE(setup, teardown)
 
 static void count_line(void *context, const char *line)
 {
@@ -398,34 +400,3 @@ START_TEST(options_are_printed)
 	buffer_free(&two);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("sim/world");
-	TCase *tcase = tcase_create("world");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
-	tcase_add_test(tcase, tracing_does_not_change_the_run);
-	tcase_add_test(tcase, messages_arrive);
-	tcase_add_test(tcase, start_can_fail);
-	tcase_add_test(tcase, fatal_ends_the_process);
-	tcase_add_test(tcase, crash_and_restart);
-	tcase_add_test(tcase, power_loss_is_silent);
-	tcase_add_test(tcase, pause_piles_up);
-	tcase_add_test(tcase, single_turns);
-	tcase_add_test(tcase, orderly_stop);
-	tcase_add_test(tcase, clocks_drift_and_jump);
-	tcase_add_test(tcase, scripts_can_intervene);
-	tcase_add_test(tcase, after_every_turn);
-	tcase_add_test(tcase, options_are_printed);
-	suite_add_tcase(suite, tcase);
-	TCase *seeds = tcase_create("seeds");
-	tcase_set_timeout(seeds, 60);
-	tcase_add_test(seeds, same_seed_same_run);
-	suite_add_tcase(suite, seeds);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

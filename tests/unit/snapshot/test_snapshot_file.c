@@ -157,6 +157,3 @@ START_TEST(test_names)
 	ck_assert(!snapshot_name_parse("snapshot-001", &slot));
 }
 END_TEST
-
-CHECK_MAIN("snapshot file", test_round_trip, test_newer, test_damage, test_group_first, test_order,
-	   test_names)

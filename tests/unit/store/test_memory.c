@@ -1,10 +1,12 @@
 /* The in-memory engine against a naive model: operations, snapshots, iterators, accounting. */
-#include <check.h>
 #include <stdio.h>
 
+#include "../support/check_main.h"
 #include "base/rng.h"
 #include "model.h"
 #include "store/memory.h"
+
+CHECK_TIMEOUT(300)
 
 #define SPACES 3u
 
@@ -234,7 +236,7 @@ static void random_run(struct profile profile)
 }
 
 /* Random puts, deletes, reads and overlapping snapshots give what a sorted array gives. */
-START_TEST(random_operations_match_model)
+START_LOOP_TEST(random_operations_match_model, 0, 2)
 {
 	random_run((struct profile){
 		.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 3000, .delete_percent = 40});
@@ -242,7 +244,7 @@ START_TEST(random_operations_match_model)
 END_TEST
 
 /* A tree that is mostly deleted from shrinks again and stays in order. */
-START_TEST(delete_heavy_matches_model)
+START_LOOP_TEST(delete_heavy_matches_model, 0, 2)
 {
 	random_run((struct profile){
 		.seed = (uint64_t)_i + 1, .operations = 20000, .keys = 2000, .delete_percent = 65});
@@ -250,7 +252,7 @@ START_TEST(delete_heavy_matches_model)
 END_TEST
 
 /* Keys of 1 to 4096 bytes, with zeros in them and long shared beginnings, are told apart. */
-START_TEST(odd_keys_match_model)
+START_LOOP_TEST(odd_keys_match_model, 0, 2)
 {
 	random_run((struct profile){.seed = (uint64_t)_i + 1,
 				    .operations = 20000,
@@ -264,7 +266,7 @@ END_TEST
  * Filling in ascending, descending and shuffled order and emptying it in another order keeps the
  * tree whole.
  */
-START_TEST(orders_of_filling_and_emptying)
+START_LOOP_TEST(orders_of_filling_and_emptying, 0, 9)
 {
 	enum { COUNT = 20000 };
 	struct store *s = store_memory_create(1);
@@ -378,24 +380,3 @@ START_TEST(applied_is_kept)
 	s->ops->destroy(s);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("store memory");
-	TCase *tc = tcase_create("engine");
-	tcase_set_timeout(tc, 300);
-	tcase_add_loop_test(tc, random_operations_match_model, 0, 2);
-	tcase_add_loop_test(tc, delete_heavy_matches_model, 0, 2);
-	tcase_add_loop_test(tc, odd_keys_match_model, 0, 2);
-	tcase_add_loop_test(tc, orders_of_filling_and_emptying, 0, 9);
-	tcase_add_test(tc, edge_keys_are_ordered);
-	tcase_add_test(tc, put_may_borrow_from_the_store);
-	tcase_add_test(tc, garbage_is_freed_in_steps);
-	tcase_add_test(tc, applied_is_kept);
-	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -1,19 +1,67 @@
 /*
- * The main() of a test program: CHECK_MAIN("map", first_test, second_test) runs the
- * tests of one suite and says by its exit status whether all passed. CHECK_MAIN_LOOPS("map",
- * {first_test, 0, 1}, {second_test, 0, 3}) runs each test with _i from the first number to below
- * the second.
+ * What every suite has: the main() of check_main.c, which runs the tests of its file in the order
+ * in which they stand there, and says by its exit status whether all passed. Nothing lists them:
+ *
+ *   START_TEST(name)                       registers itself
+ *   START_LOOP_TEST(name, from, to)        is run with _i from `from` to below `to`
+ *   CHECK_FIXTURE(setup, teardown)         around each test behind it in the file
+ *   CHECK_TIMEOUT(seconds)                 for suites with a test that takes longer than the others
+ *
+ * Each test has a limit of CHECK_TIMEOUT_S, unless CK_DEFAULT_TIMEOUT says something else. The suite
+ * is called after its file: CK_RUN_SUITE=rsm/force.
  */
 #ifndef SYNOD_TESTS_CHECK_MAIN_H
 #define SYNOD_TESTS_CHECK_MAIN_H
 
 #include <check.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+enum { CHECK_TIMEOUT_S = 120 };
+
+/* A test, or, without one, what surrounds those behind it. Static: it is never freed. */
+struct check_entry {
+	const char *file;
+	int line;
+	const TTest *test;
+	int from, to;
+	SFun setup, teardown;
+	struct check_entry *next;
+};
+
+/* Both are called before main(). */
+void check_register(struct check_entry *entry);
+void check_set_timeout(int seconds);
+
+#undef START_TEST
+#define START_TEST(name) START_LOOP_TEST(name, 0, 1)
+
+#define START_LOOP_TEST(name, first, end) \
+	static void name##_test(int _i); \
+	__attribute__((constructor)) static void name##_register(void) \
+	{ \
+		static const TTest test = {#name, name##_test, __FILE__, __LINE__}; \
+		static struct check_entry entry = {.file = __FILE__, .line = __LINE__}; \
+		entry.test = &test; \
+		entry.from = (first); \
+		entry.to = (end); \
+		check_register(&entry); \
+	} \
+	static void name##_test(int _i CK_ATTRIBUTE_UNUSED)
+
+#define CHECK_FIXTURE(begin, end) \
+	__attribute__((constructor)) static void begin##_register(void) \
+	{ \
+		static struct check_entry entry = {.file = __FILE__, .line = __LINE__}; \
+		entry.setup = (begin); \
+		entry.teardown = (end); \
+		check_register(&entry); \
+	}
+
+#define CHECK_TIMEOUT(seconds) \
+	__attribute__((constructor)) static void check_timeout_register(void) \
+	{ \
+		check_set_timeout(seconds); \
+	}
 
 /*
  * As ck_assert_msg(), but costs nothing when it holds; the library's writes a line to a file each
@@ -25,68 +73,7 @@
 			ck_abort_msg(__VA_ARGS__); \
 	} while (0)
 
-struct check_loop {
-	const TTest *test;
-	int from, to;
-};
-
-static inline int check_main_run_loops(const char *name, const struct check_loop *loops,
-				       size_t count)
-{
-	Suite *suite = suite_create(name);
-	TCase *tcase = tcase_create(name);
-	SRunner *runner = srunner_create(suite);
-
-	for (size_t i = 0; i < count; i++)
-		tcase_add_loop_test(tcase, loops[i].test, loops[i].from, loops[i].to);
-	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-static inline int check_main_run(const char *name, const TTest *const *tests, size_t count)
-{
-	struct check_loop *loops = calloc(count, sizeof *loops);
-
-	for (size_t i = 0; loops != NULL && i < count; i++)
-		loops[i] = (struct check_loop){.test = tests[i], .to = 1};
-	int status = loops == NULL ? EXIT_FAILURE : check_main_run_loops(name, loops, count);
-	free(loops);
-	return status;
-}
-
-#define CHECK_MAIN_LOOPS(name, ...) \
-	int main(void) \
-	{ \
-		const struct check_loop loops[] = {__VA_ARGS__}; \
-		return check_main_run_loops(name, loops, sizeof loops / sizeof loops[0]); \
-	}
-
-#define CHECK_MAIN(name, ...) \
-	int main(void) \
-	{ \
-		const TTest *const tests[] = {__VA_ARGS__}; \
-		return check_main_run(name, tests, sizeof tests / sizeof tests[0]); \
-	}
-
 /* True if `action` aborts the process, as a failed ASSERT does. Works with CK_FORK=no too. */
-static inline bool check_aborts(void (*action)(void))
-{
-	pid_t child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		int null = open("/dev/null", O_WRONLY);
-		if (null >= 0)
-			dup2(null, STDERR_FILENO);
-		signal(SIGABRT, SIG_DFL);
-		action();
-		_exit(0);
-	}
-	int status = 0;
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
+bool check_aborts(void (*action)(void));
 
 #endif

@@ -324,6 +324,3 @@ START_TEST(vector_order_is_happens_before)
 	free(events);
 }
 END_TEST
-
-CHECK_MAIN("causal", words, malformed_words, order_and_clocks, contradictions, files,
-	   too_many_hosts, vector_order_is_happens_before)

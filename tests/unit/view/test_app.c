@@ -181,5 +181,3 @@ START_TEST(history_and_snapshot)
 	close_app();
 }
 END_TEST
-
-CHECK_MAIN("view app", changes, clients_may_reset, history_and_snapshot)

@@ -33,7 +33,7 @@ static void open_pair(int i)
 }
 
 /* course: DSLabs ViewServerTest 01 — Before any server has pinged there is no view. */
-START_TEST(there_is_no_view_without_servers)
+START_LOOP_TEST(there_is_no_view_without_servers, 0, NSIZES)
 {
 	open_service(_i);
 	service_run(s, 20);
@@ -46,7 +46,7 @@ END_TEST
  * course: 2015 viewservice 1; DSLabs ViewServerTest 02 — The first server that pings becomes
  * primary, without a backup.
  */
-START_TEST(first_primary)
+START_LOOP_TEST(first_primary, 0, NSIZES)
 {
 	open_service(_i);
 	servers_start(s, 1);
@@ -61,7 +61,7 @@ END_TEST
  * course: 2015 viewservice 2; DSLabs ViewServerTest 03 — The next server becomes backup, in the
  * next view.
  */
-START_TEST(first_backup)
+START_LOOP_TEST(first_backup, 0, NSIZES)
 {
 	open_pair(_i);
 	ck_assert_str_eq(server_of(s, 2)->backup, "s2");
@@ -73,7 +73,7 @@ END_TEST
  * course: DSLabs ViewServerTest 04 — A backup that pings before the primary has acknowledged does
  * not move the view.
  */
-START_TEST(backup_pings_first)
+START_LOOP_TEST(backup_pings_first, 0, NSIZES)
 {
 	open_service(_i);
 	server_of(s, 1)->withhold = true;
@@ -92,7 +92,7 @@ END_TEST
  * course: 2015 viewservice 3; DSLabs ViewServerTest 05 — When the primary falls silent the backup
  * takes over, alone.
  */
-START_TEST(backup_takes_over)
+START_LOOP_TEST(backup_takes_over, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_stop(s, 1);
@@ -105,7 +105,7 @@ END_TEST
  * course: 2015 viewservice 4; DSLabs ViewServerTest 06 — The old primary comes back, and becomes
  * backup.
  */
-START_TEST(restarted_server_becomes_backup)
+START_LOOP_TEST(restarted_server_becomes_backup, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_stop(s, 1);
@@ -120,7 +120,7 @@ END_TEST
  * course: 2015 viewservice 5; DSLabs ViewServerTest 07 — An idle third server becomes backup in the
  * same view that promotes the backup.
  */
-START_TEST(idle_third_server_becomes_backup)
+START_LOOP_TEST(idle_third_server_becomes_backup, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 3);
@@ -136,7 +136,7 @@ END_TEST
  * course: 2015 viewservice 6 — A primary that restarts within a ping interval has lost its state,
  * and counts as dead.
  */
-START_TEST(restarted_primary_is_dead)
+START_LOOP_TEST(restarted_primary_is_dead, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 1);
@@ -149,7 +149,7 @@ END_TEST
  * course: 2015 viewservice 6 — A backup that restarts is a new one, which has to be filled: another
  * view.
  */
-START_TEST(restarted_backup_is_a_new_one)
+START_LOOP_TEST(restarted_backup_is_a_new_one, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 2);
@@ -162,7 +162,7 @@ END_TEST
  * course: 2015 viewservice 7; DSLabs ViewServerTest 09 — A dead backup is removed, and the primary
  * stays.
  */
-START_TEST(dead_backup_is_removed)
+START_LOOP_TEST(dead_backup_is_removed, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_stop(s, 2);
@@ -175,7 +175,7 @@ END_TEST
  * course: 2015 viewservice 8; DSLabs ViewServerTest 08 — No view follows one that its primary has
  * not acknowledged, not even when that primary dies.
  */
-START_TEST(waits_for_the_acknowledgement)
+START_LOOP_TEST(waits_for_the_acknowledgement, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 3);
@@ -199,7 +199,7 @@ END_TEST
  * course: 2015 viewservice 9; DSLabs ViewServerTest 10 — When primary and backup are both gone, a
  * server without the state is not promoted, however long it waits.
  */
-START_TEST(uninitialised_server_is_not_promoted)
+START_LOOP_TEST(uninitialised_server_is_not_promoted, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_stop(s, 1);
@@ -221,7 +221,7 @@ END_TEST
  * course: 2015 viewservice 9 — Nor is a backup that has not been filled yet; and when that one
  * dies, it is replaced, which the courses' view service could not do.
  */
-START_TEST(unfilled_backup_is_not_promoted)
+START_LOOP_TEST(unfilled_backup_is_not_promoted, 0, NSIZES)
 {
 	open_service(_i);
 	server_of(s, 1)->unsynced = true;
@@ -241,7 +241,7 @@ START_TEST(unfilled_backup_is_not_promoted)
 END_TEST
 
 /* course: DSLabs ViewServerTest 11 — An idle server that has died is not made backup. */
-START_TEST(dead_idle_server_is_not_made_backup)
+START_LOOP_TEST(dead_idle_server_is_not_made_backup, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 3);
@@ -257,7 +257,7 @@ START_TEST(dead_idle_server_is_not_made_backup)
 END_TEST
 
 /* course: DSLabs ViewServerTest 12 — While nothing changes, the view does not. */
-START_TEST(no_new_view_without_a_reason)
+START_LOOP_TEST(no_new_view_without_a_reason, 0, NSIZES)
 {
 	open_pair(_i);
 	servers_start(s, 3);
@@ -350,16 +350,3 @@ START_TEST(both_silent)
 	}
 }
 END_TEST
-
-CHECK_MAIN_LOOPS("view courses", {there_is_no_view_without_servers, 0, NSIZES},
-		 {first_primary, 0, NSIZES}, {first_backup, 0, NSIZES},
-		 {backup_pings_first, 0, NSIZES}, {backup_takes_over, 0, NSIZES},
-		 {restarted_server_becomes_backup, 0, NSIZES},
-		 {idle_third_server_becomes_backup, 0, NSIZES},
-		 {restarted_primary_is_dead, 0, NSIZES}, {restarted_backup_is_a_new_one, 0, NSIZES},
-		 {dead_backup_is_removed, 0, NSIZES}, {waits_for_the_acknowledgement, 0, NSIZES},
-		 {uninitialised_server_is_not_promoted, 0, NSIZES},
-		 {unfilled_backup_is_not_promoted, 0, NSIZES},
-		 {dead_idle_server_is_not_made_backup, 0, NSIZES},
-		 {no_new_view_without_a_reason, 0, NSIZES}, {viewservers_fail, 0, 1},
-		 {viewservers_restart, 0, 1}, {both_silent, 0, 1})

@@ -181,5 +181,3 @@ START_TEST(bounded)
 	ck_assert_uint_eq(table.count, VIEW_SERVERS_MAX);
 }
 END_TEST
-
-CHECK_MAIN("view", who_may_follow, next_view, grace, who_is_lost, choice_of_the_idle, bounded)

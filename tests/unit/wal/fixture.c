@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "fixture.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
 /* Damage at rest, as the simulator makes it, is damage that the log must notice. */
+#include "../support/check_main.h"
 #include "fixture.h"
 #include "sim/damage.h"
 #include "sim/exchange.h"
@@ -177,6 +178,3 @@ START_TEST(refuses_what_was_cut_while_it_was_in_use)
 	ck_assert_uint_ge(noticed, 150);
 }
 END_TEST
-
-CHECK_MAIN("wal_at_rest", refuses_every_damage, spares_the_last_batch, refuses_every_exchange,
-	   refuses_what_was_cut_while_it_was_in_use)

@@ -3,6 +3,9 @@
  * are: all records; all but the last batch; STATUS_CORRUPT. Wrong data, or a batch
  * dropped although another followed it, never.
  */
+#include <stdlib.h>
+
+#include "../support/check_main.h"
 #include "fixture.h"
 
 enum { SEGMENT_BYTES = 464 };
@@ -208,6 +211,3 @@ START_TEST(every_range_of_zeros_in_an_older_segment)
 	fixture_free(&log);
 }
 END_TEST
-
-CHECK_MAIN("wal_damage", every_byte_flipped, every_byte_zeroed, every_byte_set, every_truncation,
-	   every_range_of_zeros_in_an_older_segment)

@@ -2,6 +2,7 @@
  * One scripted run (two lives of a process: appends, several segments, releases,
  * reads), with one fault at each of its disk operations in turn.
  */
+#include "../support/check_main.h"
 #include "fixture.h"
 
 enum { SEGMENT_BYTES = 600 };
@@ -204,7 +205,3 @@ START_TEST(lost_write_at_every_operation)
 	lie_at_every_operation(DISK_SIM_LOSE_WRITE);
 }
 END_TEST
-
-CHECK_MAIN("wal_operations", power_loss_at_every_operation, kill_at_every_operation,
-	   torn_write_at_every_operation, io_error_at_every_operation, full_disk_at_every_operation,
-	   misdirected_write_at_every_operation, lost_write_at_every_operation)

@@ -1,6 +1,7 @@
 /*
  * Two logs in one directory, told apart by the prefix of their files. faults: 11, 23
  */
+#include "../support/check_main.h"
 #include "fixture.h"
 
 struct second {
@@ -157,5 +158,3 @@ START_TEST(a_damaged_log_is_put_aside)
 	ck_assert_uint_gt(at, 4);
 }
 END_TEST
-
-CHECK_MAIN("wal_prefix", two_logs_in_one_directory, a_damaged_log_is_put_aside)

@@ -1,4 +1,5 @@
 /* The wal against its model under random use, crashes and faults of the disk. */
+#include "../support/check_main.h"
 #include "fixture.h"
 
 static void random_append(struct fixture *f, struct rng *rng)
@@ -114,7 +115,3 @@ START_TEST(a_disk_that_runs_full_never_loses_what_was_durable)
 		random_run(seed, &faults);
 }
 END_TEST
-
-CHECK_MAIN("wal_random", crashes_never_lose_what_was_durable,
-	   failed_writes_and_syncs_never_lose_what_was_durable,
-	   a_disk_that_runs_full_never_loses_what_was_durable)

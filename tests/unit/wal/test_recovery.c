@@ -1,6 +1,7 @@
 /* The recovery table of wal.h, row by row. */
 #include <stdio.h>
 
+#include "../support/check_main.h"
 #include "base/crc32c.h"
 #include "fixture.h"
 
@@ -795,22 +796,3 @@ START_TEST(what_a_user_stored_is_no_newer_version)
 	fixture_free(&f);
 }
 END_TEST
-
-CHECK_MAIN("wal_recovery", no_segment_is_a_new_log, zeros_after_the_last_record_are_the_end,
-	   a_torn_last_batch_is_dropped_whole, the_zeros_over_a_torn_batch_are_durable,
-	   a_batch_whose_end_is_missing_is_dropped, damage_before_a_later_batch_is_corruption,
-	   remains_of_earlier_batches_are_no_corruption, a_batch_out_of_sequence_is_corruption,
-	   a_full_segment_goes_on_in_the_next, a_segment_that_ends_early_is_corruption,
-	   half_a_batch_at_the_end_of_a_segment_is_corruption, a_missing_segment_is_corruption,
-	   a_damaged_header_is_corruption, a_header_of_another_segment_is_corruption,
-	   a_log_of_another_group_is_refused, a_file_that_is_too_short_is_corruption,
-	   records_in_another_place_do_not_verify, a_huge_length_is_bounded,
-	   a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed,
-	   free_files_are_kept_or_removed, the_segment_size_may_change,
-	   opening_reports_errors_of_the_disk, the_newest_segment_is_missed,
-	   the_oldest_segment_is_missed, a_lost_log_is_missed, a_log_of_another_replica_is_refused,
-	   a_damaged_range_costs_nothing, a_log_without_a_range_gets_one,
-	   what_a_newer_version_wrote_is_refused_by_name,
-	   a_version_that_does_not_fit_its_checksum_is_damage, the_versions_before_are_read,
-	   a_record_of_a_newer_version_is_no_torn_tail,
-	   a_torn_write_of_a_newer_version_is_refused_too, what_a_user_stored_is_no_newer_version)

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "../support/check_main.h"
 #include "base/crc32c.h"
 #include "fixture.h"
 
@@ -455,9 +456,3 @@ START_TEST(a_newer_version_is_refused_behind_damage_too)
 	fixture_free(&f);
 }
 END_TEST
-
-CHECK_MAIN("wal_salvage", a_damaged_header_behind_a_missing_segment, every_flipped_byte,
-	   every_flipped_byte_of_the_version_before,
-	   a_segment_of_another_replica_whose_header_is_damaged, every_hundred_zeros,
-	   every_truncation, segments_that_are_missing, a_promise_that_is_forgotten_stays_so,
-	   a_newer_version_is_refused_behind_damage_too)

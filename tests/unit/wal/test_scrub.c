@@ -2,6 +2,7 @@
  * Reading the log once more while it is in use: what is damaged is found, what is not is never
  * told.
  */
+#include "../support/check_main.h"
 #include "fixture.h"
 
 enum { SEGMENT_BYTES = 464 };
@@ -273,8 +274,3 @@ START_TEST(a_file_in_reserve_that_was_cut_is_not_used)
 	fixture_free(&f);
 }
 END_TEST
-
-CHECK_MAIN("wal_scrub", a_file_in_reserve_that_was_cut_is_not_used, a_whole_log_is_found_whole,
-	   what_is_under_way_is_no_damage, a_long_record_is_read_whole, every_damaged_byte_is_found,
-	   a_file_that_has_become_shorter_is_found, a_segment_that_was_cut_is_found,
-	   the_log_goes_on_in_another_segment)

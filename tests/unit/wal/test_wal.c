@@ -1,4 +1,5 @@
 /* What the wal promises while serving: group commit, reading back, release, a full disk. */
+#include "../support/check_main.h"
 #include "fixture.h"
 
 #define FIRST_SEGMENT "log-0000000000000001"
@@ -711,19 +712,3 @@ START_TEST(a_write_ends_with_its_block)
 	fixture_free(&f);
 }
 END_TEST
-
-CHECK_MAIN("wal", nothing_is_written_before_the_flush, a_flush_is_one_write_and_one_sync,
-	   the_next_batch_waits_for_the_one_under_way,
-	   what_was_not_flushed_does_not_follow_by_itself, positions_ascend_over_segments,
-	   the_largest_record_of_the_usual_segment_fits,
-	   a_record_larger_than_a_segment_gets_one_of_its_own,
-	   a_record_that_the_disk_has_no_room_for_waits, any_number_of_bytes_will_do_for_a_segment,
-	   a_long_log_has_larger_segments, as_many_files_are_kept_as_the_log_takes,
-	   records_are_read_back_from_wherever_they_are, a_damaged_record_reads_as_corrupt,
-	   a_failed_read_is_an_answer, released_segments_are_recycled,
-	   a_segment_with_a_needed_record_is_kept, what_is_under_way_is_not_released,
-	   a_release_waits_for_what_was_appended_before_it, a_reader_keeps_its_segment,
-	   recycling_never_resurrects_old_records, the_promise_survives_its_segment,
-	   a_full_disk_is_said_and_survived, a_release_ends_full,
-	   a_new_log_on_a_full_disk_is_an_error, a_failed_sync_is_the_end, counters_add_up,
-	   a_write_ends_with_its_block)

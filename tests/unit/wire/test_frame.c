@@ -1,9 +1,9 @@
 /*
  * Frames: what comes out of a stream is what went in, or the stream is refused. faults: 25, 69, 74
  */
-#include <check.h>
 #include <stdlib.h>
 
+#include "../support/check_main.h"
 #include "base/crc32c.h"
 #include "base/limits.h"
 #include "base/rng.h"
@@ -247,25 +247,3 @@ START_TEST(methods_have_names)
 	ck_assert_str_eq(method_text(UINT16_MAX), "unknown");
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("wire frames");
-	TCase *tests = tcase_create("frames");
-
-	tcase_set_timeout(tests, 60);
-	tcase_add_test(tests, stream_gives_back_every_message);
-	tcase_add_test(tests, every_flipped_bit_is_noticed);
-	tcase_add_test(tests, huge_length_is_refused_at_once);
-	tcase_add_test(tests, reserved_fields_must_be_zero);
-	tcase_add_test(tests, unknown_status_is_internal);
-	tcase_add_test(tests, layout_is_the_documented_one);
-	tcase_add_test(tests, garbage);
-	tcase_add_test(tests, methods_have_names);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

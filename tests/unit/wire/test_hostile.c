@@ -2,9 +2,14 @@
  * Messages from strangers: whatever the bytes, decoding ends with a status, in bounded memory.
  * faults: 25, 69, 71, 72, 74
  */
-#include <check.h>
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../support/check_main.h"
 #include "codecs.h"
+
+CHECK_TIMEOUT(300)
 
 #define SEEDS 60
 
@@ -19,6 +24,8 @@ static void teardown(void)
 {
 	arena_free(&arena);
 }
+
+CHECK_FIXTURE(setup, teardown)
 
 /*
  * Decodes a copy of exactly the given bytes. What is accepted must be a message to protobuf-c too,
@@ -51,7 +58,7 @@ static int decode_hostile(const struct codec *codec, struct slice bytes)
  * A message cut off at any byte is refused or is a shorter valid message; nothing past the cut is
  * read. faults: 69, 74
  */
-START_TEST(truncation_at_every_byte)
+START_LOOP_TEST(truncation_at_every_byte, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space in;
@@ -71,7 +78,7 @@ START_TEST(truncation_at_every_byte)
 END_TEST
 
 /* A valid message with a few bytes changed never leads astray. faults: 69, 74 */
-START_TEST(mutated_messages)
+START_LOOP_TEST(mutated_messages, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space in;
@@ -93,7 +100,7 @@ START_TEST(mutated_messages)
 END_TEST
 
 /* Plain garbage never leads astray. faults: 69 */
-START_TEST(garbage)
+START_LOOP_TEST(garbage, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	uint8_t bytes[200];
@@ -121,7 +128,7 @@ static void put_tag(struct buffer *out, uint32_t number, unsigned type)
 }
 
 /* Each known field with each wire type that is not its own is refused. faults: 69 */
-START_TEST(wrong_wire_types)
+START_LOOP_TEST(wrong_wire_types, 0, (int)CODECS)
 {
 	static const uint8_t zeros[8];
 	static const struct {
@@ -157,7 +164,7 @@ END_TEST
  * Groups, field number zero, endless varints and lengths past the end are refused. faults: 69, 71,
  * 74
  */
-START_TEST(malformed_encodings)
+START_LOOP_TEST(malformed_encodings, 0, (int)CODECS)
 {
 	static const struct {
 		uint8_t bytes[16];
@@ -206,7 +213,7 @@ END_TEST
  * One MiB of empty submessages, 2 bytes each, is refused before anything is allocated for them.
  * faults: 25, 72
  */
-START_TEST(empty_submessages_are_counted_first)
+START_LOOP_TEST(empty_submessages_are_counted_first, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	struct buffer bytes = {0};
@@ -237,7 +244,7 @@ END_TEST
  * One MiB of singular or unknown fields costs no memory: it is refused, or skipped without
  * allocation. faults: 72
  */
-START_TEST(repetition_of_any_field_is_bounded)
+START_LOOP_TEST(repetition_of_any_field_is_bounded, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	struct buffer bytes = {0};
@@ -262,7 +269,7 @@ END_TEST
  * Nesting deeper than the schema's is never followed: inner bytes are plain bytes or a malformed
  * field. faults: 71
  */
-START_TEST(deep_nesting)
+START_LOOP_TEST(deep_nesting, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 
@@ -672,38 +679,3 @@ START_TEST(arena_ceiling)
 	buffer_free(&bytes);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("wire hostile input");
-	TCase *tests = tcase_create("hostile");
-
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_set_timeout(tests, 300);
-	tcase_add_loop_test(tests, truncation_at_every_byte, 0, (int)CODECS);
-	tcase_add_loop_test(tests, mutated_messages, 0, (int)CODECS);
-	tcase_add_loop_test(tests, garbage, 0, (int)CODECS);
-	tcase_add_loop_test(tests, wrong_wire_types, 0, (int)CODECS);
-	tcase_add_loop_test(tests, malformed_encodings, 0, (int)CODECS);
-	tcase_add_loop_test(tests, empty_submessages_are_counted_first, 0, (int)CODECS);
-	tcase_add_loop_test(tests, repetition_of_any_field_is_bounded, 0, (int)CODECS);
-	tcase_add_loop_test(tests, deep_nesting, 0, (int)CODECS);
-	tcase_add_test(tests, keys_ahead);
-	tcase_add_test(tests, transaction_ops_are_limited);
-	tcase_add_test(tests, largest_config_fits);
-	tcase_add_test(tests, largest_page_fits);
-	tcase_add_test(tests, texts_are_checked);
-	tcase_add_test(tests, elements_are_limited_together);
-	tcase_add_test(tests, numbers_are_limited);
-	tcase_add_test(tests, plain_texts_have_no_zero_byte);
-	tcase_add_test(tests, texts_in_arrays_are_checked);
-	tcase_add_test(tests, raw_numbers_are_whole);
-	tcase_add_test(tests, unknown_enum_values);
-	tcase_add_test(tests, arena_ceiling);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}

@@ -2,8 +2,8 @@
  * Messages against protobuf-c: what we write it reads, what it writes we read, and nothing is lost
  * on the way.
  */
-#include <check.h>
 
+#include "../support/check_main.h"
 #include "codecs.h"
 
 #define SEEDS 400
@@ -20,6 +20,8 @@ static void teardown(void)
 	arena_free(&arena);
 }
 
+CHECK_FIXTURE(setup, teardown)
+
 static void assert_same_bytes(const struct codec *codec, struct slice a, struct slice b)
 {
 	ck_assert_msg(slice_equal(a, b), "%s: %zu and %zu bytes differ", codec->name, a.len, b.len);
@@ -29,7 +31,7 @@ static void assert_same_bytes(const struct codec *codec, struct slice a, struct 
  * Every message survives encoding and decoding: encoding the decoded struct gives the same bytes
  * again.
  */
-START_TEST(round_trip_keeps_every_field)
+START_LOOP_TEST(round_trip_keeps_every_field, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space in, out;
@@ -55,7 +57,7 @@ START_TEST(round_trip_keeps_every_field)
 END_TEST
 
 /* protobuf-c reads what we encode, knows every field of it, and writes the very same bytes. */
-START_TEST(encoding_equals_protobuf_c)
+START_LOOP_TEST(encoding_equals_protobuf_c, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space in;
@@ -393,7 +395,7 @@ START_TEST(repeated_singular_fields_merge)
 END_TEST
 
 /* Fields of a newer version, of every wire type, are skipped wherever they stand. */
-START_TEST(unknown_fields_are_skipped)
+START_LOOP_TEST(unknown_fields_are_skipped, 0, (int)CODECS)
 {
 	static const uint8_t unknown[] = {
 		0xa0, 0x06, 0x96, 0x01,                       /* 100: varint */
@@ -424,7 +426,7 @@ END_TEST
 /*
  * The empty message is valid for every type whose fields may all be absent, and decodes to zeros.
  */
-START_TEST(empty_message_is_all_defaults)
+START_LOOP_TEST(empty_message_is_all_defaults, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space out;
@@ -470,29 +472,3 @@ START_TEST(formatted_error_is_bounded)
 	buffer_free(&bytes);
 }
 END_TEST
-
-int main(void)
-{
-	Suite *suite = suite_create("wire messages");
-	TCase *tests = tcase_create("messages");
-
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_set_timeout(tests, 120);
-	tcase_add_loop_test(tests, round_trip_keeps_every_field, 0, (int)CODECS);
-	tcase_add_loop_test(tests, encoding_equals_protobuf_c, 0, (int)CODECS);
-	tcase_add_test(tests, every_message_is_tested);
-	tcase_add_test(tests, fields_agree_with_protobuf_c);
-	tcase_add_test(tests, unpacked_numbers_are_read);
-	tcase_add_test(tests, arrays_of_a_repeated_submessage_are_joined);
-	tcase_add_test(tests, empty_submessages_are_left_out_or_known);
-	tcase_add_test(tests, repeated_singular_fields_merge);
-	tcase_add_loop_test(tests, unknown_fields_are_skipped, 0, (int)CODECS);
-	tcase_add_loop_test(tests, empty_message_is_all_defaults, 0, (int)CODECS);
-	tcase_add_test(tests, formatted_error_is_bounded);
-	suite_add_tcase(suite, tests);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
-}
