@@ -254,7 +254,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Every transcript prints exactly what it says. */
-START_TEST(test_transcripts)
+START_TEST(every_transcript_prints_what_it_says)
 {
 	const char *directory = "tests/scenario/paxos";
 	char *names[256];

@@ -101,7 +101,7 @@ static enum agreement_state state_of(const struct agreement *a, uint64_t seq)
  * The owner of a fresh instance begins with an Accept of its lowest ballot, which leaves when its
  * own acceptance is durable.
  */
-START_TEST(test_lowest_ballot)
+START_TEST(the_owner_begins_with_its_lowest_ballot)
 {
 	struct agreement *a = fresh(2);
 	ck_assert_int_eq(start(a, 1, "v"), 0);
@@ -136,7 +136,7 @@ END_TEST
  * Who does not own the instance prepares, after its own promise is durable; so does an owner that
  * has promised already.
  */
-START_TEST(test_prepare)
+START_TEST(others_than_a_fresh_owner_prepare)
 {
 	struct agreement *a = fresh(1);
 	ck_assert_int_eq(start(a, 1, "v"), 0);
@@ -165,7 +165,7 @@ END_TEST
  * Promise and Accepted leave when what they say is durable; repeated requests are answered again
  * and write nothing.
  */
-START_TEST(test_answers_wait)
+START_TEST(answers_leave_when_they_are_durable)
 {
 	struct agreement *a = fresh(1);
 	struct wire_agreement_item prepare = {
@@ -199,7 +199,7 @@ END_TEST
  * A lower ballot is refused with the higher one; nobody may use another peer's ballots, or the
  * lowest of what it does not own.
  */
-START_TEST(test_ballots)
+START_TEST(a_lower_ballot_is_refused_with_the_higher)
 {
 	struct agreement *a = fresh(1);
 	request(a, 3, 1,
@@ -229,7 +229,7 @@ START_TEST(test_ballots)
 END_TEST
 
 /* The proposer adopts the value of the highest ballot that its quorum reports. */
-START_TEST(test_adopts)
+START_TEST(a_proposer_adopts_the_value_of_the_highest_ballot)
 {
 	struct agreement *a = fresh(1);
 	ck_assert_int_eq(start(a, 1, "mine"), 0);
@@ -248,7 +248,7 @@ START_TEST(test_adopts)
 END_TEST
 
 /* Twice the same answer is one vote. */
-START_TEST(test_counts_members)
+START_TEST(the_same_answer_twice_is_one_vote)
 {
 	struct agreement_options options = {
 		.self = 1,
@@ -286,7 +286,7 @@ END_TEST
  * Who has not accepted in the ballot of the decision asks for the value; who is asked to vote on a
  * decided instance tells it.
  */
-START_TEST(test_learning)
+START_TEST(a_value_is_asked_for_and_told)
 {
 	struct agreement *a = fresh(1);
 	request(a, 2, 1,
@@ -320,7 +320,7 @@ END_TEST
  * What nobody answers is asked again, less and less often; a defeated proposer begins above what it
  * was told.
  */
-START_TEST(test_retries)
+START_TEST(a_silent_peer_is_asked_again_less_and_less_often)
 {
 	struct agreement *a = fresh(2);
 	ck_assert_int_eq(start(a, 1, "v"), 0);
@@ -350,7 +350,7 @@ END_TEST
  * New instances are refused above the limit, a little later for peers than for clients, and welcome
  * again after Done.
  */
-START_TEST(test_limits)
+START_TEST(new_instances_are_refused_above_the_limit)
 {
 	struct agreement *a = core_of(1, 4);
 	ck_assert_int_eq(agreement_begin(a, 0), 0);
@@ -392,7 +392,7 @@ END_TEST
  * Done values travel with every message, are told only when durable, and on their own when nothing
  * else is.
  */
-START_TEST(test_done)
+START_TEST(done_values_are_told_when_durable)
 {
 	struct agreement *a = fresh(1);
 	uint64_t sequence = agreement_done(a, 0, 8);
@@ -429,7 +429,7 @@ START_TEST(test_done)
 END_TEST
 
 /* After a restart an own proposal that was accepted here is taken up again, in a new ballot. */
-START_TEST(test_resumes)
+START_TEST(an_own_proposal_is_taken_up_after_a_restart)
 {
 	struct agreement *a = core_of(2, 10);
 	agreement_restore_accept(a, 1, agreement_ballot(0, 2), slice_string("v"), 1);
@@ -445,7 +445,7 @@ START_TEST(test_resumes)
 END_TEST
 
 /* The oldest record of each instance is known; writing an instance anew lets go of its old ones. */
-START_TEST(test_rewrite)
+START_TEST(writing_an_instance_anew_lets_go_of_its_old_records)
 {
 	struct agreement *a = core_of(1, 10);
 	agreement_restore_promise(a, 4, agreement_ballot(2, 3), 10);
@@ -479,7 +479,7 @@ START_TEST(test_rewrite)
 END_TEST
 
 /* A decision whose value stands nowhere is damage; Done values of another group are, too. */
-START_TEST(test_corrupt)
+START_TEST(a_decision_without_a_value_is_damage)
 {
 	struct agreement *a = core_of(1, 10);
 	agreement_restore_decided(a, 6, agreement_ballot(1, 3), slice(NULL, 0), 50);
@@ -492,7 +492,7 @@ START_TEST(test_corrupt)
 END_TEST
 
 /* Whoever is not a peer, or means another one, is not listened to. */
-START_TEST(test_strangers)
+START_TEST(strangers_are_not_listened_to)
 {
 	struct agreement *a = fresh(1);
 	struct wire_agreement_item prepare = {

@@ -27,7 +27,7 @@ static uint64_t min_of(const struct peers *p, uint32_t i)
  * course: 2015 paxos TestBasic — Single proposer, three with one value, three with different
  * values, instances out of order; Max is the highest seen.
  */
-START_TEST(test_basic)
+START_TEST(proposers_in_any_number_and_order_agree)
 {
 	struct peers p;
 	peers_init(&p, 3, 1);
@@ -59,7 +59,7 @@ END_TEST
  * course: 2015 paxos TestDeaf — A deaf peer, which nobody reaches, learns nothing until it
  * proposes; then it learns through its own requests.
  */
-START_TEST(test_deaf)
+START_TEST(a_deaf_peer_learns_when_it_proposes)
 {
 	struct peers p;
 	peers_init(&p, 5, 2);
@@ -86,7 +86,7 @@ END_TEST
  * course: 2015 paxos TestForget — Min stays 0 until every peer has said Done, and then rises
  * everywhere.
  */
-START_TEST(test_forget)
+START_TEST(min_rises_when_every_peer_is_done)
 {
 	struct peers p;
 	peers_init(&p, 6, 3);
@@ -118,7 +118,7 @@ END_TEST
  * course: 2015 paxos TestManyForget — Many instances in any order with Dones in between, over a bad
  * network: nothing breaks, everything is answered.
  */
-START_TEST(test_many_forget)
+START_TEST(dones_between_many_instances_break_nothing)
 {
 	struct peers p;
 	uint64_t order[20];
@@ -155,7 +155,7 @@ END_TEST
  * course: 2015 paxos TestForgetMem — Memory of values is given back when all are done with them;
  * forgotten instances say so, and refuse to start.
  */
-START_TEST(test_forget_memory)
+START_TEST(memory_of_forgotten_values_is_given_back)
 {
 	struct peers p;
 	struct bytes *big = bytes_new(MIB), *value;
@@ -194,7 +194,7 @@ START_TEST(test_forget_memory)
 END_TEST
 
 /* course: 2015 paxos TestDoneMax — Max does not fall when what it counted is forgotten. */
-START_TEST(test_done_max)
+START_TEST(max_does_not_fall_by_forgetting)
 {
 	struct peers p;
 	peers_init(&p, 3, 6);
@@ -223,7 +223,7 @@ END_TEST
  * to itself, and allows 9 an instance without contention, 45 with three proposers; here a peer does
  * not call itself, so the counts are those times 2/3.
  */
-START_TEST(test_rpc_count)
+START_TEST(an_agreement_takes_few_messages)
 {
 	struct peers p;
 	peers_init(&p, 3, 7);
@@ -267,7 +267,7 @@ END_TEST
  * course: 2015 paxos noTestSpeed — Twenty agreements, one after another: what they take is printed,
  * and is bounded by round trips.
  */
-START_TEST(test_speed)
+START_TEST(agreements_in_a_row_take_few_round_trips)
 {
 	struct peers p;
 	peers_init(&p, 3, 13);
@@ -299,7 +299,7 @@ static void many(struct peers *p, uint64_t seqs, uint64_t open)
 }
 
 /* course: 2015 paxos TestMany — Many instances with three proposers each, five at a time. */
-START_TEST(test_many)
+START_TEST(many_instances_with_three_proposers_agree)
 {
 	struct peers p;
 	peers_init(&p, 3, 8);
@@ -311,7 +311,7 @@ START_TEST(test_many)
 END_TEST
 
 /* course: 2015 paxos TestManyUnreliable — The same over a bad network, three at a time. */
-START_TEST(test_many_unreliable)
+START_TEST(many_instances_agree_over_a_bad_network)
 {
 	struct peers p;
 	peers_init(&p, 3, 9);
@@ -327,7 +327,7 @@ END_TEST
  * course: 2015 paxos TestOld — A peer that starts late and proposes something else learns what was
  * agreed without it.
  */
-START_TEST(test_old)
+START_TEST(a_late_peer_learns_what_was_agreed_without_it)
 {
 	struct peers p;
 	peers_init(&p, 5, 10);
@@ -360,7 +360,7 @@ static void switch_sides(struct peers *p, uint64_t first)
  * course: 2015 paxos TestPartition — No majority, no decision; a majority decides; whoever comes
  * back learns; also while one peer switches sides all the time.
  */
-START_TEST(test_partition)
+START_TEST(only_a_majority_decides_in_a_partition)
 {
 	struct peers p;
 	peers_init(&p, 5, 11);
@@ -397,7 +397,7 @@ static void repartition(struct peers *p)
  * course: 2015 paxos TestLots — Twenty seconds of partitions that change all the time over a bad
  * network, ten instances open; then all are decided.
  */
-START_TEST(test_lots)
+START_TEST(all_is_decided_after_many_partitions)
 {
 	struct peers p;
 	uint64_t next = 0, oldest = 0, until_us;

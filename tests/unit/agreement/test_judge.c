@@ -56,7 +56,8 @@ static void plausible(enum wire_agreement_kind kind, uint64_t ballot)
 			      why_ == NULL ? "passes" : why_); \
 	} while (0)
 
-START_TEST(envelope)
+/* The envelope: sender, receiver, Done values and the next instance must be possible ones. */
+START_TEST(an_envelope_that_no_peer_can_write_is_refused)
 {
 	open_core();
 	plausible(WIRE_AGREEMENT_ACCEPT, agreement_ballot(2, 1));
@@ -98,7 +99,11 @@ START_TEST(envelope)
 }
 END_TEST
 
-START_TEST(asked)
+/*
+ * Requests: ballots that the sender may use, values where there must be some, and no more of them
+ * than fit.
+ */
+START_TEST(a_request_that_no_peer_can_make_is_refused)
 {
 	open_core();
 	for (uint32_t kind = WIRE_AGREEMENT_PREPARE; kind <= WIRE_AGREEMENT_ACCEPT; kind++) {
@@ -164,7 +169,8 @@ START_TEST(asked)
 }
 END_TEST
 
-START_TEST(answered)
+/* Answers: ballots that this peer has used, and nothing accepted above them. */
+START_TEST(an_answer_that_no_peer_can_give_is_refused)
 {
 	open_core();
 	plausible(WIRE_AGREEMENT_PROMISE, agreement_ballot(2, 2));
@@ -200,7 +206,7 @@ END_TEST
  * Told of the last round, a proposer does not go beyond it: the instance waits for a decision of
  * others, and takes it.
  */
-START_TEST(last_round)
+START_TEST(the_last_round_waits_for_a_decision_of_others)
 {
 	open_core();
 	struct bytes *value = bytes_copy(slice_string("mine"));

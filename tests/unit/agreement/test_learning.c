@@ -31,7 +31,7 @@ static void crash_and_restart(struct peers *p, uint32_t i)
  * The votes of two others decide, before the proposer's own disk has written its vote or the
  * decision.
  */
-START_TEST(test_proposer_loses_decision)
+START_TEST(a_proposer_that_loses_its_decision_learns_it_again)
 {
 	struct peers p;
 	peers_init(&p, 3, 1);
@@ -72,9 +72,9 @@ static void told_peer_loses_decision(uint64_t seed)
 	peers_free(&p);
 }
 
-START_TEST(test_told_peer_loses_decision)
+/* Who of the two that were told is the first to tell the other is drawn. */
+START_TEST(a_told_peer_that_loses_the_decision_learns_it_again)
 {
-	/* Who of the two that were told is the first to tell the other is drawn. */
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		told_peer_loses_decision(seed);
 }

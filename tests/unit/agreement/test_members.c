@@ -41,7 +41,7 @@ static void decide(struct peers *p, uint32_t i, uint64_t seq, const char *value,
  * The story: the owner and one other decide; the owner's disk is lost. In its lowest ballot it
  * would decide once more, with the third.
  */
-START_TEST(test_owner_does_not_decide_twice)
+START_TEST(an_owner_without_its_disk_does_not_decide_twice)
 {
 	struct peers p;
 	peers_init(&p, 3, 1);
@@ -72,7 +72,7 @@ END_TEST
  * It is useful again: with it and one other, the third down, old and new instances are decided,
  * also those it had to do with before.
  */
-START_TEST(test_useful_again)
+START_TEST(a_new_disk_is_useful_again)
 {
 	struct peers p;
 	peers_init(&p, 3, 2);
@@ -106,7 +106,7 @@ END_TEST
  * All disks are replaced, one after another; what was decided before, and what was only accepted,
  * is still there.
  */
-START_TEST(test_all_disks_one_after_another)
+START_TEST(all_disks_may_be_replaced_one_after_another)
 {
 	struct peers p;
 	peers_init(&p, 5, 3);
@@ -138,7 +138,7 @@ END_TEST
  * More disks are lost than the group can do without: silence, for ever. The disk that is left
  * learns nothing and decides nothing.
  */
-START_TEST(test_too_many_lost)
+START_TEST(too_many_lost_disks_mean_silence)
 {
 	for (uint32_t n = 3; n <= 5; n += 2) {
 		struct peers p;
@@ -168,7 +168,7 @@ END_TEST
  * So many instances, with so large values, that they are told in many parts; crashes between, and
  * once more another disk.
  */
-START_TEST(test_told_in_parts)
+START_TEST(many_instances_are_told_in_parts)
 {
 	static char large[100001];
 	struct peers p;
@@ -207,7 +207,7 @@ START_TEST(test_told_in_parts)
 END_TEST
 
 /* What the application was done with stays done; and what was forgotten is not taken for new. */
-START_TEST(test_done_stays)
+START_TEST(what_was_done_stays_done)
 {
 	struct peers p;
 	struct bytes *value;
@@ -241,7 +241,7 @@ END_TEST
  * What one has heard from the lost disk, that it knows, the new one does not know: it is told
  * again; also what nobody of those knew who let it in.
  */
-START_TEST(test_is_told_again)
+START_TEST(what_the_lost_disk_knew_is_told_again)
 {
 	struct peers p;
 	peers_init(&p, 5, 7);
@@ -335,7 +335,7 @@ static void members_of(struct agreement_members *members, uint32_t n, uint64_t s
 }
 
 /* A vote of another disk than the bound one, or of an earlier binding, is none. */
-START_TEST(test_unbound_votes_do_not_count)
+START_TEST(votes_of_an_unbound_disk_do_not_count)
 {
 	struct agreement *a = first_disk(1, 3);
 	struct agreement_members members;
@@ -371,8 +371,58 @@ START_TEST(test_unbound_votes_do_not_count)
 }
 END_TEST
 
+/* Has the core asked the member, within some time, to learn instance 0? */
+static bool tells(struct agreement *a, uint64_t *now_us, uint32_t member)
+{
+	bool told = false;
+	for (int i = 0; i < 20; i++) {
+		*now_us += 1000;
+		agreement_tick(a, *now_us);
+		const struct agreement_output *out = agreement_output(a, *now_us);
+		if (out->npersists > 0)
+			agreement_persisted(a, *now_us, out->persists[out->npersists - 1].sequence);
+		for (uint32_t k = 0; k < out->nsends; k++) {
+			const struct wire_agreement *m = &out->sends[k].message;
+			for (uint32_t j = 0; j < m->nitems && out->sends[k].to == member; j++)
+				told |= m->items[j].kind == WIRE_AGREEMENT_LEARN;
+		}
+	}
+	return told;
+}
+
+/*
+ * That the lost disk knew a decision says nothing of the new one: a peer that has told everybody
+ * begins to tell it again.
+ */
+START_TEST(what_was_told_to_a_lost_disk_is_told_to_the_new_one)
+{
+	struct agreement *a = first_disk(1, 3);
+	struct agreement_members members;
+	struct wire_agreement_item item = {
+		.kind = WIRE_AGREEMENT_ACCEPTED, .seq = 0, .ballot = agreement_ballot(0, 1)};
+	uint64_t now_us = 0;
+	start(a, 0);
+	settle(a);
+	struct wire_agreement m = message(2, 1, 3, &item);
+	agreement_reply(a, 0, &m);
+	ck_assert(is_decided(a, 0));
+	ck_assert(tells(a, &now_us, 3));
+	for (uint32_t from = 2; from <= 3; from++) {
+		item.kind = WIRE_AGREEMENT_KNOWN;
+		m = message(from, 1, 3, &item);
+		agreement_reply(a, now_us, &m);
+	}
+	ck_assert(!tells(a, &now_us, 2) && !tells(a, &now_us, 3));
+	members_of(&members, 3, 2, 3, 77);
+	agreement_set_members(a, now_us, &members);
+	ck_assert(tells(a, &now_us, 3));
+	ck_assert(!tells(a, &now_us, 2));
+	agreement_destroy(a);
+}
+END_TEST
+
 /* Who knows newer members does not vote for who does not. */
-START_TEST(test_fence)
+START_TEST(newer_members_do_not_vote_for_older_ones)
 {
 	struct agreement *a = first_disk(2, 3);
 	struct agreement_members members;
@@ -410,7 +460,7 @@ END_TEST
  * Who is asked by somebody whose binding it does not know says nothing yet; nor does who is
  * entering itself.
  */
-START_TEST(test_who_may_tell)
+START_TEST(a_peer_that_is_entering_tells_nothing_yet)
 {
 	struct agreement *a = first_disk(2, 3);
 	struct agreement_members members;
@@ -440,7 +490,7 @@ START_TEST(test_who_may_tell)
 END_TEST
 
 /* An answer to an earlier question is not taken for what is due. */
-START_TEST(test_told_in_order)
+START_TEST(an_answer_to_an_earlier_question_is_not_taken)
 {
 	struct agreement *a = core_of(1, 3, 66);
 	struct agreement_members members;
@@ -510,7 +560,7 @@ END_TEST
  * A disk that was replaced and is bound again, in place of the one that had replaced it, must be
  * told as well.
  */
-START_TEST(test_a_life_returns)
+START_TEST(a_life_that_returns_is_told_as_well)
 {
 	struct agreement *a = first_disk(1, 3);
 	struct agreement_members members;
@@ -530,7 +580,7 @@ START_TEST(test_a_life_returns)
 END_TEST
 
 /* Before there are members the first disks count; who has lost his by then is bound as another. */
-START_TEST(test_before_there_are_members)
+START_TEST(before_there_are_members_the_first_disks_count)
 {
 	struct agreement *a = core_of(1, 3, BOUND_LIFE(1));
 	struct agreement_members members;
@@ -564,7 +614,7 @@ START_TEST(test_before_there_are_members)
 END_TEST
 
 /* The record is read again as it was written; a later version's, or one that is damaged, is not. */
-START_TEST(test_record)
+START_TEST(a_members_record_is_read_as_it_was_written)
 {
 	struct agreement_members members, read;
 	struct buffer record = {0};
@@ -594,7 +644,7 @@ START_TEST(test_record)
 END_TEST
 
 /* The log lets go of what is old: what a peer knows of members is written again before. */
-START_TEST(test_record_outlives_the_log)
+START_TEST(the_members_record_outlives_the_log)
 {
 	struct peers p;
 	peers_init(&p, 3, 8);

@@ -131,7 +131,7 @@ static void run(uint64_t seed)
  * Whatever happens, an instance has one value, what was shown stays, nothing is forgotten too
  * early; and peace heals all.
  */
-START_TEST(test_random)
+START_TEST(an_instance_has_one_value_whatever_happens)
 {
 	uint64_t seeds = getenv("SEEDS") != NULL ? strtoull(getenv("SEEDS"), NULL, 10) : 200;
 	uint64_t first = getenv("SEED") != NULL ? strtoull(getenv("SEED"), NULL, 10) : 1;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Empty allocations are real ones: never NULL, and freed like any other. */
-START_TEST(empty)
+START_TEST(empty_allocations_are_real)
 {
 	void *a = alloc_bytes(0);
 	void *b = alloc_zeroed(0, 8);
@@ -23,7 +23,7 @@ START_TEST(empty)
 END_TEST
 
 /* Zeroed memory is zero, and growing keeps what was there. */
-START_TEST(contents)
+START_TEST(zeroed_memory_is_zero_and_growing_keeps_it)
 {
 	uint8_t *memory = alloc_zeroed(100, 3);
 
@@ -38,7 +38,7 @@ START_TEST(contents)
 END_TEST
 
 /* Strings are copied and formatted whole. */
-START_TEST(strings)
+START_TEST(strings_are_copied_and_formatted_whole)
 {
 	char *copy = alloc_string("abc");
 	char *formatted = alloc_format("%s-%d-%0500d", copy, 12, 1);
@@ -109,14 +109,14 @@ static void hold_assertion(void)
 }
 
 /* A size that overflows ends the process instead of wrapping around to a small one. */
-START_TEST(overflow)
+START_TEST(a_size_that_overflows_ends_the_process)
 {
 	ck_assert(check_aborts(resize_overflowing));
 }
 END_TEST
 
 /* A false assertion ends the process and a true one does nothing, also in an optimised build. */
-START_TEST(assertions)
+START_TEST(a_false_assertion_ends_the_process)
 {
 	ck_assert(check_aborts(fail_assertion));
 	ck_assert(!check_aborts(hold_assertion));

@@ -3,7 +3,7 @@
 #include "base/rng.h"
 
 /* Allocations are aligned, do not overlap, and keep their contents until the reset. */
-START_TEST(disjoint)
+START_TEST(allocations_are_aligned_and_do_not_overlap)
 {
 	static struct {
 		uint8_t *memory;
@@ -39,7 +39,7 @@ START_TEST(disjoint)
 END_TEST
 
 /* Nothing is handed out above the ceiling, whatever the sizes, and a reset lifts it. */
-START_TEST(ceiling)
+START_TEST(nothing_is_handed_out_above_the_ceiling)
 {
 	struct arena a;
 
@@ -81,7 +81,7 @@ static void get_above_ceiling(void)
 }
 
 /* Our own structures never reach the ceiling: arena_get() asserts. */
-START_TEST(get_asserts)
+START_TEST(get_asserts_that_memory_is_left)
 {
 	ck_assert(check_aborts(get_above_ceiling));
 }
@@ -107,7 +107,7 @@ START_TEST(reset_keeps_a_moderate_chunk)
 END_TEST
 
 /* Copies equal their source, zeroed memory is zero, also in memory that was used before. */
-START_TEST(copy_and_zero)
+START_TEST(copies_equal_their_source_and_zeroed_is_zero)
 {
 	struct arena a;
 

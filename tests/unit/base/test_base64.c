@@ -11,7 +11,7 @@ static struct slice decode(const char *text, bool *good)
 }
 
 /* The test vectors of RFC 4648, section 10. */
-START_TEST(vectors)
+START_TEST(vectors_of_rfc_4648_hold)
 {
 	static const char *const pairs[][2] = {
 		{"", ""},
@@ -35,7 +35,7 @@ START_TEST(vectors)
 END_TEST
 
 /* Whatever was encoded is decoded to the same bytes. */
-START_TEST(round_trip)
+START_TEST(decoding_gives_what_was_encoded)
 {
 	struct rng rng;
 	uint8_t bytes[200], back[256];
@@ -55,7 +55,7 @@ START_TEST(round_trip)
 END_TEST
 
 /* What no encoder writes is refused. */
-START_TEST(malformed)
+START_TEST(malformed_text_is_refused)
 {
 	static const char *const texts[] = {
 		"Z",    "Zg",   "Zg=",  "Zg==Zg==", "=Zg=", "Zm=v",   "Zm9-",    "Zm9_",

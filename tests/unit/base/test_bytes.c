@@ -8,7 +8,7 @@ static struct slice s(const char *text)
 }
 
 /* Keys are ordered byte by byte as unsigned numbers, a prefix before what it begins. */
-START_TEST(order)
+START_TEST(keys_are_ordered_as_unsigned_bytes)
 {
 	const char *ordered[] = {"", "a", "aa", "ab", "b", "\x7f", "\x80", "\xff"};
 	int count = (int)(sizeof ordered / sizeof ordered[0]);
@@ -28,7 +28,7 @@ START_TEST(order)
 END_TEST
 
 /* A prefix is at most as long as the slice, and the empty one is a prefix of everything. */
-START_TEST(prefix)
+START_TEST(a_prefix_is_at_most_as_long_as_the_slice)
 {
 	ck_assert(slice_has_prefix(s("abc"), s("")));
 	ck_assert(slice_has_prefix(s("abc"), s("ab")));
@@ -40,7 +40,7 @@ START_TEST(prefix)
 END_TEST
 
 /* A shared buffer lives until its last reference is dropped. */
-START_TEST(references)
+START_TEST(a_shared_buffer_lives_until_its_last_reference)
 {
 	struct bytes *b = bytes_copy(s("value"));
 	struct bytes *second = bytes_ref(b);
@@ -58,7 +58,7 @@ START_TEST(references)
 END_TEST
 
 /* Integers are stored little-endian, and come back from any alignment. */
-START_TEST(integers)
+START_TEST(integers_are_little_endian_at_any_alignment)
 {
 	const uint8_t expected[] = {0x01, 0x03, 0x02, 0x07, 0x06, 0x05, 0x04, 0x0f,
 				    0x0e, 0x0d, 0x0c, 0x0b, 0x0a, 0x09, 0x08};
@@ -88,7 +88,7 @@ START_TEST(integers)
 END_TEST
 
 /* Taking more than there is fails and changes neither the slice nor the output. */
-START_TEST(short_input)
+START_TEST(taking_more_than_there_is_changes_nothing)
 {
 	uint8_t data[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 	uint8_t u8 = 9;
@@ -148,7 +148,7 @@ START_TEST(buffer_matches_model)
 END_TEST
 
 /* Formatted text is added whole whatever its length, without its zero byte. */
-START_TEST(format)
+START_TEST(formatted_text_is_added_whole)
 {
 	struct buffer b = {0};
 
@@ -175,7 +175,7 @@ static void consume_too_much(void)
 }
 
 /* Consuming more than there is, is a bug and ends the process. */
-START_TEST(consume_checks)
+START_TEST(consuming_more_than_there_is_ends_the_process)
 {
 	ck_assert(check_aborts(consume_too_much));
 }

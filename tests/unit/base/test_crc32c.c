@@ -8,7 +8,7 @@ typedef uint32_t (*crc_function)(uint32_t, const void *, size_t);
 static const crc_function functions[] = {crc32c, crc32c_portable};
 
 /* Both implementations give the checksums of RFC 3720, section B.4, and the usual check value. */
-START_TEST(rfc_3720)
+START_TEST(vectors_of_rfc_3720_hold)
 {
 	static const uint8_t read_pdu[48] = {
 		[0] = 0x01,  [1] = 0xc0,  [16] = 0x14, [22] = 0x04,
@@ -35,7 +35,7 @@ START_TEST(rfc_3720)
 END_TEST
 
 /* The two implementations agree for every length, alignment and starting value. */
-START_TEST(implementations_agree)
+START_TEST(both_implementations_agree)
 {
 	uint8_t data[600];
 	struct rng rng;
@@ -54,7 +54,7 @@ START_TEST(implementations_agree)
 END_TEST
 
 /* A checksum can be taken in pieces. */
-START_TEST(chaining)
+START_TEST(a_checksum_can_be_taken_in_pieces)
 {
 	uint8_t data[257];
 	struct rng rng;
@@ -73,7 +73,7 @@ START_TEST(chaining)
 END_TEST
 
 /* Every single flipped bit changes the checksum. */
-START_TEST(flipped_bits)
+START_TEST(every_flipped_bit_changes_the_checksum)
 {
 	uint8_t data[64] = "some record";
 	uint32_t good = crc32c(0, data, sizeof data);

@@ -8,7 +8,7 @@ static uint32_t slot(const char *key)
 }
 
 /* Slots are CRC16-XMODEM modulo 16384, so they are those of Redis Cluster. */
-START_TEST(redis_slots)
+START_TEST(slots_are_those_of_redis_cluster)
 {
 	ck_assert_uint_eq(slot("123456789"), 0x31c3 % HASH_SLOTS);
 	ck_assert_uint_eq(slot("foo"), 12182);
@@ -22,7 +22,7 @@ END_TEST
  * Only the first non-empty tag in braces counts, by the rules and examples of the Redis Cluster
  * specification.
  */
-START_TEST(hash_tags)
+START_TEST(only_the_first_non_empty_tag_counts)
 {
 	ck_assert_uint_eq(slot("{user1000}.following"), slot("user1000"));
 	ck_assert_uint_eq(slot("{user1000}.followers"), slot("user1000"));
@@ -47,7 +47,7 @@ static uint32_t slot_without_tags(const char *key)
 }
 
 /* Without a closed and non-empty tag the whole key counts. */
-START_TEST(no_hash_tag)
+START_TEST(without_a_tag_the_whole_key_counts)
 {
 	static const char *const keys[] = {"foo{}{bar}", "{}",    "{",   "}",     "foo{",
 					   "foo{bar",    "}foo{", "a}b", "foo{}", "plain"};
@@ -62,7 +62,7 @@ END_TEST
  * A key of any length, wherever it lies: the sum takes four bytes at a time, and the rest one by
  * one.
  */
-START_TEST(any_length)
+START_TEST(keys_of_any_length_and_place_are_summed)
 {
 	char text[80];
 	struct rng rng;
@@ -79,7 +79,7 @@ START_TEST(any_length)
 END_TEST
 
 /* Shards are equal, contiguous ranges of slots that cover all of them. */
-START_TEST(shards)
+START_TEST(shards_are_equal_ranges_of_slots)
 {
 	static const uint32_t counts[] = {1, 2, 10, 16, 256, 1000, 16384};
 	struct rng rng;

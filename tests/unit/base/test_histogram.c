@@ -20,7 +20,7 @@ static uint64_t random_value(struct rng *rng)
 }
 
 /* A recorded value is reported at most 1/64 too high and never too low. */
-START_TEST(error_bound)
+START_TEST(values_are_reported_within_the_error_bound)
 {
 	struct rng rng;
 
@@ -80,7 +80,7 @@ START_TEST(matches_sorted_values)
 END_TEST
 
 /* An empty histogram answers 0; values beyond the range count as its end. */
-START_TEST(edges)
+START_TEST(an_empty_histogram_answers_zero)
 {
 	clear();
 	ck_assert_uint_eq(histogram_percentile(&h, 99), 0);
@@ -97,7 +97,7 @@ START_TEST(edges)
 END_TEST
 
 /* A stall is recorded as all the values that callers at the given interval would have seen. */
-START_TEST(coordinated_omission)
+START_TEST(a_stall_counts_for_all_who_would_have_seen_it)
 {
 	struct rng rng;
 
@@ -121,7 +121,7 @@ START_TEST(coordinated_omission)
 END_TEST
 
 /* Merging equals having recorded everything in one place. */
-START_TEST(merge)
+START_TEST(merging_equals_recording_in_one_place)
 {
 	static struct histogram both;
 	struct rng rng;

@@ -17,7 +17,7 @@ static void expect(struct list *head, const char *digits)
 }
 
 /* Elements stand in the order in which they were put at either end. */
-START_TEST(order)
+START_TEST(elements_stand_in_the_order_of_insertion)
 {
 	struct list head;
 	struct item items[5];
@@ -37,7 +37,7 @@ START_TEST(order)
 END_TEST
 
 /* Elements can be removed while walking, and removing twice is harmless. */
-START_TEST(removal)
+START_TEST(elements_can_be_removed_while_walking)
 {
 	struct list head;
 	struct item items[6];

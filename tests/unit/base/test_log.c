@@ -46,7 +46,7 @@ static struct log log_of(enum log_format format)
 }
 
 /* A logfmt line has level, time, node and event, then what the caller wrote. */
-START_TEST(logfmt)
+START_TEST(a_line_has_level_time_node_and_event)
 {
 	struct log log = log_of(LOG_LOGFMT);
 
@@ -64,7 +64,7 @@ START_TEST(logfmt)
 END_TEST
 
 /* Lines below the level are not written, and their arguments not evaluated. */
-START_TEST(levels)
+START_TEST(lines_below_the_level_are_not_written)
 {
 	struct log log = log_of(LOG_LOGFMT);
 	enum log_level level = LOG_DEBUG;
@@ -90,7 +90,7 @@ START_TEST(levels)
 END_TEST
 
 /* Dates follow the Gregorian calendar through leap years and century years. */
-START_TEST(dates)
+START_TEST(dates_follow_the_gregorian_calendar)
 {
 	static const struct {
 		uint64_t seconds;
@@ -125,7 +125,7 @@ static const char *quoted(struct slice s)
 }
 
 /* A value is quoted when logfmt or JSON would otherwise read something else. */
-START_TEST(quoting)
+START_TEST(a_value_is_quoted_when_it_must_be)
 {
 	ck_assert_str_eq(quoted(slice_string("plain")), "plain");
 	ck_assert_str_eq(quoted(slice_string("7.2")), "7.2");
@@ -151,7 +151,7 @@ END_TEST
  * A value that does not fit is cut between characters, ends with an ellipsis, and stays
  * well-formed.
  */
-START_TEST(cutting)
+START_TEST(a_long_value_is_cut_between_characters)
 {
 	char out[64];
 
@@ -169,7 +169,7 @@ END_TEST
  * Integers and truth values become JSON values; everything else, and whatever is quoted, becomes a
  * string.
  */
-START_TEST(json)
+START_TEST(integers_and_truth_values_become_json_values)
 {
 	struct log log = log_of(LOG_JSON);
 
@@ -259,7 +259,7 @@ START_TEST(any_bytes_give_valid_json)
 END_TEST
 
 /* UTF-8 is told from other bytes as RFC 3629 defines it. */
-START_TEST(utf8)
+START_TEST(utf8_is_told_from_other_bytes)
 {
 	static const struct {
 		const char *bytes;
@@ -295,7 +295,7 @@ START_TEST(utf8)
 END_TEST
 
 /* A log on a descriptor writes each line with one write and the system's time. */
-START_TEST(descriptor)
+START_TEST(each_line_is_one_write)
 {
 	int ends[2];
 	char text[512];
@@ -374,7 +374,8 @@ static void nobody_reads(int reading, int writing)
 	ck_assert_uint_eq(log.output.lost_total, 7);
 }
 
-START_TEST(unread_pipe)
+/* A pipe that is not read: lines are lost and counted, and the writer does not wait. */
+START_TEST(an_unread_pipe_costs_lines_and_no_time)
 {
 	int ends[2];
 
@@ -401,7 +402,8 @@ START_TEST(unread_pipe_without_descriptor)
 }
 END_TEST
 
-START_TEST(unread_socket)
+/* A socket that is not read: lines are lost and counted, and the writer does not wait. */
+START_TEST(an_unread_socket_costs_lines_and_no_time)
 {
 	int ends[2];
 
@@ -412,7 +414,7 @@ START_TEST(unread_socket)
 END_TEST
 
 /* A full disk costs the lines of its time. */
-START_TEST(full_disk)
+START_TEST(a_full_disk_costs_the_lines_of_its_time)
 {
 	struct log log;
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);

@@ -41,7 +41,7 @@ static void run_against_model(uint64_t seed, uint64_t key_step, uint32_t put_par
 }
 
 /* The map agrees with a naive model for dense, sparse and wrapping keys. */
-START_TEST(matches_model)
+START_TEST(the_map_matches_its_model)
 {
 	run_against_model(1, 1, 600000);
 	run_against_model(2, 1, 450000);
@@ -52,7 +52,7 @@ START_TEST(matches_model)
 END_TEST
 
 /* An empty map answers every question, and zero and the largest number are keys like any other. */
-START_TEST(edges)
+START_TEST(an_empty_map_answers_and_edge_keys_are_keys)
 {
 	struct map m = {0};
 	size_t position = 0;
@@ -73,7 +73,7 @@ START_TEST(edges)
 END_TEST
 
 /* Iteration visits every element exactly once. */
-START_TEST(iteration)
+START_TEST(iteration_visits_every_element_once)
 {
 	struct map m = {0};
 	bool seen[MODEL_KEYS] = {false};
@@ -101,7 +101,7 @@ END_TEST
  * Two maps that went through the same operations iterate in the same order: a simulated run repeats
  * exactly.
  */
-START_TEST(iteration_repeats)
+START_TEST(equal_maps_iterate_in_the_same_order)
 {
 	struct map maps[2] = {{0}, {0}};
 	size_t positions[2] = {0, 0};

@@ -24,7 +24,7 @@ static void teardown(void)
 }
 
 /* Counters and gauges are rendered with header, labels and their value at the time of rendering. */
-START_TEST(values)
+START_TEST(values_are_rendered_with_header_and_labels)
 {
 	uint64_t frames = 1, depth = 2;
 	char labels[] = "method=\"accept\"";
@@ -44,7 +44,7 @@ START_TEST(values)
 END_TEST
 
 /* All series of one name stand together under one header, whatever the order of registration. */
-START_TEST(grouping)
+START_TEST(series_of_a_name_stand_together)
 {
 	uint64_t a = UINT64_MAX, b = 2, c = 3;
 
@@ -63,7 +63,7 @@ START_TEST(grouping)
 END_TEST
 
 /* Histograms in microseconds are rendered in seconds with cumulative buckets. */
-START_TEST(histograms)
+START_TEST(histograms_are_rendered_in_seconds)
 {
 	static struct histogram h;
 

@@ -82,6 +82,10 @@ static int outcome(enum target target, size_t count, int code, char *said, size_
 /* Less than stdio's buffer, so that only the end shows it, and much more. */
 static const size_t counts[] = {1, 100, 1000000};
 
+/*
+ * Output that could not be written makes success an exit code of its own, and says why, however
+ * much it was.
+ */
 START_TEST(what_could_not_be_written_is_not_success)
 {
 	char said[256];
@@ -95,6 +99,10 @@ START_TEST(what_could_not_be_written_is_not_success)
 }
 END_TEST
 
+/*
+ * A command that has failed anyhow keeps its exit code; that the output is missing is said as
+ * well.
+ */
 START_TEST(a_failure_keeps_its_code)
 {
 	char said[256];
@@ -103,6 +111,9 @@ START_TEST(a_failure_keeps_its_code)
 }
 END_TEST
 
+/*
+ * A reader that has seen enough closes its pipe: that changes no exit code, and nothing is said.
+ */
 START_TEST(a_reader_that_has_gone_is_no_failure)
 {
 	char said[256];
@@ -115,6 +126,10 @@ START_TEST(a_reader_that_has_gone_is_no_failure)
 }
 END_TEST
 
+/*
+ * Output that arrives is success, on a pipe that does not block too; where nothing is printed,
+ * nothing can be missing.
+ */
 START_TEST(what_is_written_is_success)
 {
 	char said[256];

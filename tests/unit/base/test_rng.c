@@ -2,7 +2,7 @@
 #include "base/rng.h"
 
 /* The generator gives the published sequences of xoshiro256** and of its splitmix64 seeding. */
-START_TEST(reference)
+START_TEST(the_published_sequences_are_given)
 {
 	static const uint64_t from_1234[] = {11520, 0, 1509978240, 1215971899390074240};
 	static const uint64_t seeded_0[] = {0xe220a8397b1dcdaf, 0x6e789e6aa1b965f4,
@@ -19,7 +19,7 @@ START_TEST(reference)
 END_TEST
 
 /* The same seed gives the same sequence, another seed another one. */
-START_TEST(seeds)
+START_TEST(a_seed_gives_its_own_sequence)
 {
 	struct rng a, b, c;
 	int equal = 0;
@@ -37,7 +37,7 @@ START_TEST(seeds)
 END_TEST
 
 /* Bounded numbers stay in their bounds and reach all of them about equally often. */
-START_TEST(bounds)
+START_TEST(bounded_numbers_stay_in_their_bounds)
 {
 	int counts[10] = {0};
 	struct rng r;
@@ -62,7 +62,7 @@ END_TEST
  * A bound just above 2^63 is where taking the remainder alone would favour the lower half two to
  * one.
  */
-START_TEST(no_modulo_bias)
+START_TEST(large_bounds_have_no_modulo_bias)
 {
 	uint64_t bound = (UINT64_C(1) << 63) + (UINT64_C(1) << 62);
 	int low = 0;
@@ -78,7 +78,7 @@ END_TEST
 /*
  * Chances are in parts per million: never at 0, always at a million, and near their rate between.
  */
-START_TEST(chances)
+START_TEST(chances_are_in_parts_per_million)
 {
 	int hits = 0;
 	struct rng r;

@@ -2,7 +2,7 @@
 #include "base/status.h"
 
 /* Every status has its own code, a name and a text. */
-START_TEST(names_and_texts)
+START_TEST(every_status_has_a_code_a_name_and_a_text)
 {
 	ck_assert_int_eq(STATUS_OK, 0);
 	ck_assert_int_eq(STATUS_NOT_FOUND, -1);
@@ -19,7 +19,7 @@ START_TEST(names_and_texts)
 END_TEST
 
 /* A number that is no status is named so, and is of unknown outcome. */
-START_TEST(unknown_numbers)
+START_TEST(an_unknown_number_is_of_unknown_outcome)
 {
 	int numbers[] = {1, 4, -40, -99, -113, -1000000, 2147483647, -2147483647 - 1};
 
@@ -33,7 +33,7 @@ END_TEST
 /*
  * Codes that travel come back as the same status; local, unknown and absurd ones become INTERNAL.
  */
-START_TEST(wire)
+START_TEST(codes_come_back_from_the_wire)
 {
 #define X(name, code, class, text) \
 	ck_assert_uint_eq(status_to_wire(STATUS_##name), code); \

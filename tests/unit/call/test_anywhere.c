@@ -100,7 +100,7 @@ static void ends(const struct outcome *outcome, int status, const char *payload)
 }
 
 /* The presumed leader, which is the first, is not asked; whoever answers is asked again. */
-START_TEST(a_follower_stays)
+START_TEST(a_follower_that_answers_is_asked_again)
 {
 	struct outcome outcome;
 	const char *served = NULL;
@@ -123,7 +123,7 @@ END_TEST
 /*
  * Refusals of all kinds and lost connections: the other follower, then the leader in the usual way.
  */
-START_LOOP_TEST(then_the_others, 0, 10)
+START_LOOP_TEST(after_refusals_the_others_are_asked, 0, 10)
 {
 	const int refusals[] = {STATUS_NOT_LEADER, STATUS_UNAVAILABLE, STATUS_BUSY,
 				STATUS_DEADLINE};
@@ -153,7 +153,7 @@ END_TEST
  * One that is silent: another is asked beside it after a while, by the same question, and whoever
  * answers first has answered.
  */
-START_LOOP_TEST(silence, 0, 2)
+START_LOOP_TEST(beside_a_silent_server_another_is_asked, 0, 2)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.prefer = CALLER_PREFER_FOLLOWER});
@@ -198,7 +198,7 @@ START_LOOP_TEST(the_leader_at_once, 0, 2)
 END_TEST
 
 /* What the service itself refuses is the answer. */
-START_TEST(final_refusals)
+START_TEST(what_the_service_refuses_is_the_answer)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.stale = true});
@@ -239,7 +239,7 @@ END_TEST
  * What is too old, or of unknown age, is no answer: others, then the leader; and an answer of the
  * leader's that took too long.
  */
-START_TEST(too_old)
+START_TEST(what_is_too_old_is_no_answer)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY,
@@ -271,7 +271,7 @@ START_TEST(too_old)
 END_TEST
 
 /* Nobody has anything young enough in time: that is what is said, and of whom. */
-START_TEST(never_young_enough)
+START_TEST(when_no_answer_is_young_enough_that_is_said)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.stale = true, .age_us_max = 100 * MS});
@@ -291,7 +291,7 @@ START_TEST(never_young_enough)
 END_TEST
 
 /* Malformed answers are none. */
-START_TEST(malformed)
+START_TEST(malformed_answers_are_no_answers)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_LOG_QUERY, (struct caller_read){.stale = true});
@@ -303,7 +303,7 @@ START_TEST(malformed)
 END_TEST
 
 /* The leader by preference, linearizably: as without any of this. */
-START_TEST(as_usual)
+START_TEST(the_leader_by_preference_is_asked_as_usual)
 {
 	struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.prefer = CALLER_PREFER_LEADER});
@@ -315,7 +315,7 @@ START_TEST(as_usual)
 END_TEST
 
 /* Of one server alone, and of none: an end comes. */
-START_TEST(few_servers)
+START_TEST(one_server_or_none_comes_to_an_end)
 {
 	struct outcome outcome;
 	caller_set_addresses(caller, addresses, 1);
@@ -337,7 +337,7 @@ START_TEST(few_servers)
 END_TEST
 
 /* Cancelled at any moment, and destroyed with calls open. */
-START_TEST(given_up)
+START_TEST(a_call_can_be_given_up_at_any_moment)
 {
 	static struct outcome outcome;
 	start(&outcome, METHOD_QUERY, (struct caller_read){.stale = true});

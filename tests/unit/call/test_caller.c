@@ -107,7 +107,7 @@ static void answer_until_done(const struct outcome *outcome,
 /*
  * faults: 90. A stranger's node at one address is passed over; at all of them, it is said at once.
  */
-START_TEST(strangers)
+START_TEST(a_strangers_node_is_passed_over)
 {
 	struct outcome outcome;
 	start(&outcome, "put");
@@ -136,12 +136,12 @@ static void hint_at_b(const struct fake_sent *sent)
 	reply_not_leader(sent, "b:2");
 }
 
+/*
+ * The reply's status and payload reach the callback, once, and the request carried its
+ * payload and time limit.
+ */
 START_TEST(answers_are_handed_over)
 {
-	/*
-	 * The reply's status and payload reach the callback, once, and the request carried its
-	 * payload and time limit.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "ping");
 	struct fake_sent *sent = expect_sent("a:1");
@@ -160,12 +160,12 @@ START_TEST(answers_are_handed_over)
 }
 END_TEST
 
+/*
+ * A leader that is not among the addresses is asked only by a caller whose addresses are
+ * but a beginning.
+ */
 START_TEST(hints_are_adopted_if_wanted)
 {
-	/*
-	 * A leader that is not among the addresses is asked only by a caller whose addresses are
-	 * but a beginning.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "z:9");
@@ -179,11 +179,11 @@ START_TEST(hints_are_adopted_if_wanted)
 }
 END_TEST
 
+/*
+ * Requests, replies with a foreign id and replies from another link are left to the node.
+ */
 START_TEST(other_messages_are_not_ours)
 {
-	/*
-	 * Requests, replies with a foreign id and replies from another link are left to the node.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *sent = expect_sent("a:1");
@@ -201,12 +201,12 @@ START_TEST(other_messages_are_not_ours)
 }
 END_TEST
 
+/*
+ * NOT_LEADER with a hint sends the request to the hinted server at once, and later requests
+ * go there directly.
+ */
 START_TEST(hint_is_followed_at_once)
 {
-	/*
-	 * NOT_LEADER with a hint sends the request to the hinted server at once, and later requests
-	 * go there directly.
-	 */
 	static struct outcome first, second;
 	start(&first, "1");
 	reply_not_leader(expect_sent("a:1"), "c:3");
@@ -219,12 +219,12 @@ START_TEST(hint_is_followed_at_once)
 }
 END_TEST
 
+/*
+ * NOT_LEADER without a usable hint asks the next server; after all of them the caller
+ * pauses before a new round.
+ */
 START_TEST(without_a_hint_servers_are_asked_in_turn)
 {
-	/*
-	 * NOT_LEADER without a usable hint asks the next server; after all of them the caller
-	 * pauses before a new round.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "");
@@ -239,11 +239,11 @@ START_TEST(without_a_hint_servers_are_asked_in_turn)
 }
 END_TEST
 
+/*
+ * Two servers that each hold the other for the leader cost one round, not an endless loop.
+ */
 START_TEST(servers_that_hint_at_each_other_are_not_asked_forever)
 {
-	/*
-	 * Two servers that each hold the other for the leader cost one round, not an endless loop.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "b:2");
@@ -253,9 +253,9 @@ START_TEST(servers_that_hint_at_each_other_are_not_asked_forever)
 }
 END_TEST
 
+/* The pause between rounds grows to backoff_max_ms and no further. */
 START_TEST(pauses_double_up_to_the_limit)
 {
-	/* The pause between rounds grows to backoff_max_ms and no further. */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	uint64_t longest_us = 0, before_us = fake->now_us;
@@ -276,9 +276,9 @@ START_TEST(pauses_double_up_to_the_limit)
 }
 END_TEST
 
+/* BUSY says who leads: the same server is asked again after a pause. */
 START_TEST(busy_is_tried_again_at_the_same_server)
 {
-	/* BUSY says who leads: the same server is asked again after a pause. */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply(expect_sent("a:1"), STATUS_BUSY, slice(NULL, 0));
@@ -289,12 +289,12 @@ START_TEST(busy_is_tried_again_at_the_same_server)
 }
 END_TEST
 
+/*
+ * A lost connection sends every request that waited on it to the next server, in the order
+ * of their start.
+ */
 START_TEST(lost_connection_moves_on)
 {
-	/*
-	 * A lost connection sends every request that waited on it to the next server, in the order
-	 * of their start.
-	 */
 	static struct outcome outcomes[3];
 	const char *payloads[] = {"1", "2", "3"};
 	for (int i = 0; i < 3; i++)
@@ -312,12 +312,12 @@ START_TEST(lost_connection_moves_on)
 }
 END_TEST
 
+/*
+ * A silent server is doubted after attempt_timeout_ms, for other calls too; but its answer
+ * still counts when it comes first.
+ */
 START_TEST(silent_server_is_left_after_the_attempt_timeout)
 {
-	/*
-	 * A silent server is doubted after attempt_timeout_ms, for other calls too; but its answer
-	 * still counts when it comes first.
-	 */
 	static struct outcome outcome, another;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
@@ -342,13 +342,12 @@ START_TEST(silent_server_is_left_after_the_attempt_timeout)
 }
 END_TEST
 
-/* faults: 49 */
+/*
+ * faults: 49. A paused leader costs an election, not a second: the others are asked soon, and one
+ * of them knows, or is, the new one.
+ */
 START_TEST(others_are_asked_beside_a_silent_server)
 {
-	/*
-	 * A paused leader costs an election, not a second: the others are asked soon, and one of
-	 * them knows, or is, the new one.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	expect_sent("a:1");
@@ -366,12 +365,12 @@ START_TEST(others_are_asked_beside_a_silent_server)
 }
 END_TEST
 
+/*
+ * A leader that takes long is named by the others; it gets one copy all the same, and the
+ * others get few.
+ */
 START_TEST(slow_server_is_not_asked_twice)
 {
-	/*
-	 * A leader that takes long is named by the others; it gets one copy all the same, and the
-	 * others get few.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
@@ -393,13 +392,12 @@ START_TEST(slow_server_is_not_asked_twice)
 }
 END_TEST
 
-/* faults: 49 */
+/*
+ * faults: 49. However long an answer takes beside the attempts, in the end one is waited for; and
+ * the copies become few.
+ */
 START_TEST(a_long_way_is_waited_for)
 {
-	/*
-	 * However long an answer takes beside the attempts, in the end one is waited for; and the
-	 * copies become few.
-	 */
 	static struct outcome outcome;
 	static uint64_t sent_us[FAKE_SENT_MAX];
 	const uint64_t way_us = 700 * MS;
@@ -431,12 +429,12 @@ START_TEST(a_long_way_is_waited_for)
 }
 END_TEST
 
+/*
+ * With every connection refused nothing was executed: UNAVAILABLE, with a message that
+ * names the servers.
+ */
 START_TEST(never_sent_is_unavailable)
 {
-	/*
-	 * With every connection refused nothing was executed: UNAVAILABLE, with a message that
-	 * names the servers.
-	 */
 	static struct outcome outcome;
 	for (int i = 0; i < 3; i++)
 		fake->epochs[i] = 0;
@@ -456,12 +454,12 @@ START_TEST(never_sent_is_unavailable)
 }
 END_TEST
 
+/*
+ * An attempt that was answered with a refusal was not executed, so a deadline in an
+ * election is UNAVAILABLE.
+ */
 START_TEST(refused_by_all_is_unavailable)
 {
-	/*
-	 * An attempt that was answered with a refusal was not executed, so a deadline in an
-	 * election is UNAVAILABLE.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	answer_until_done(&outcome, answer_not_leader);
@@ -470,12 +468,12 @@ START_TEST(refused_by_all_is_unavailable)
 }
 END_TEST
 
-START_TEST(silence_is_unknown)
+/*
+ * One attempt without an answer makes the outcome unknown, however many others were
+ * refused.
+ */
+START_TEST(silence_makes_the_outcome_unknown)
 {
-	/*
-	 * One attempt without an answer makes the outcome unknown, however many others were
-	 * refused.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	expect_sent("a:1");
@@ -486,9 +484,9 @@ START_TEST(silence_is_unknown)
 }
 END_TEST
 
+/* When the slow server says in the end that it refused, nothing was executed after all. */
 START_TEST(late_refusal_of_the_slow_attempt_makes_it_certain)
 {
-	/* When the slow server says in the end that it refused, nothing was executed after all. */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *slow = expect_sent("a:1");
@@ -507,12 +505,12 @@ START_TEST(late_refusal_of_the_slow_attempt_makes_it_certain)
 }
 END_TEST
 
+/*
+ * Sent while the link was up, or while it was coming up, and then lost: it may have been
+ * executed.
+ */
 START_TEST(connection_lost_after_sending_is_unknown)
 {
-	/*
-	 * Sent while the link was up, or while it was coming up, and then lost: it may have been
-	 * executed.
-	 */
 	for (int was_up = 0; was_up < 2; was_up++) {
 		static struct outcome outcome;
 		fake->epochs[0] = was_up ? 1 : 0;
@@ -529,9 +527,9 @@ START_TEST(connection_lost_after_sending_is_unknown)
 }
 END_TEST
 
+/* Where the world does not count connections, every lost request may have been executed. */
 START_TEST(world_that_tells_nothing_is_not_trusted)
 {
-	/* Where the world does not count connections, every lost request may have been executed. */
 	struct env_ops ops = fake_ops;
 	ops.link_epoch = NULL;
 	fake->env.ops = &ops;
@@ -544,12 +542,12 @@ START_TEST(world_that_tells_nothing_is_not_trusted)
 }
 END_TEST
 
+/*
+ * With more open attempts than are kept, the oldest is forgotten as possibly executed; its
+ * answer is ignored.
+ */
 START_TEST(many_attempts_are_remembered_in_bounded_space)
 {
-	/*
-	 * With more open attempts than are kept, the oldest is forgotten as possibly executed; its
-	 * answer is ignored.
-	 */
 	static struct outcome outcome = {0};
 	outcome.call = caller_start(caller, METHOD_COMMAND, slice_string("x"),
 				    fake->now_us + 60000 * MS, on_done, &outcome);
@@ -566,9 +564,9 @@ START_TEST(many_attempts_are_remembered_in_bounded_space)
 }
 END_TEST
 
-START_TEST(requests_are_pipelined)
+/* Requests do not wait for each other, and answers may come in any order. */
+START_TEST(requests_do_not_wait_for_each_other)
 {
-	/* Requests do not wait for each other, and answers may come in any order. */
 	enum { N = 300 };
 	static struct outcome outcomes[N];
 	for (int i = 0; i < N; i++)
@@ -583,9 +581,9 @@ START_TEST(requests_are_pipelined)
 }
 END_TEST
 
+/* A cancelled call sends nothing more and calls nobody; its answer is not ours any more. */
 START_TEST(cancelled_call_is_silent)
 {
-	/* A cancelled call sends nothing more and calls nobody; its answer is not ours any more. */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	struct fake_sent *sent = expect_sent("a:1");
@@ -597,9 +595,9 @@ START_TEST(cancelled_call_is_silent)
 }
 END_TEST
 
+/* Destroying the caller ends what is under way with CANCELLED. */
 START_TEST(destroy_ends_every_call)
 {
-	/* Destroying the caller ends what is under way with CANCELLED. */
 	static struct outcome outcomes[2];
 	start(&outcomes[0], "1");
 	start(&outcomes[1], "2");
@@ -612,12 +610,12 @@ START_TEST(destroy_ends_every_call)
 }
 END_TEST
 
+/*
+ * A call without any known server waits for addresses; without them it ends UNAVAILABLE at
+ * its deadline.
+ */
 START_TEST(addresses_may_come_later)
 {
-	/*
-	 * A call without any known server waits for addresses; without them it ends UNAVAILABLE at
-	 * its deadline.
-	 */
 	caller_set_addresses(caller, NULL, 0);
 	static struct outcome waits, fails;
 	start(&fails, "x");
@@ -632,12 +630,12 @@ START_TEST(addresses_may_come_later)
 }
 END_TEST
 
+/*
+ * Replacing the addresses keeps the presumed leader if it is still among them, and drops
+ * what is gone.
+ */
 START_TEST(new_addresses_keep_the_leader)
 {
-	/*
-	 * Replacing the addresses keeps the presumed leader if it is still among them, and drops
-	 * what is gone.
-	 */
 	static struct outcome outcome;
 	start(&outcome, "x");
 	reply_not_leader(expect_sent("a:1"), "c:3");
@@ -655,12 +653,12 @@ START_TEST(new_addresses_keep_the_leader)
 }
 END_TEST
 
+/*
+ * A WATCH is not sent again for being silent, and the server is told to answer before the
+ * deadline.
+ */
 START_TEST(long_poll_waits_for_its_whole_time)
 {
-	/*
-	 * A WATCH is not sent again for being silent, and the server is told to answer before the
-	 * deadline.
-	 */
 	static struct outcome outcome = {0};
 	caller_start(caller, METHOD_WATCH, slice_string("w"), fake->now_us + 8000 * MS, on_done,
 		     &outcome);

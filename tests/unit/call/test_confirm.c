@@ -184,12 +184,12 @@ static uint32_t queries_before_unconfirmed(struct outcome *outcome, struct fake_
 	}
 }
 
+/*
+ * Leader and another replica are asked at once; the answer counts when both have named one
+ * ballot, whoever is first.
+ */
 START_TEST(one_round_trip_is_enough)
 {
-	/*
-	 * Leader and another replica are asked at once; the answer counts when both have named one
-	 * ballot, whoever is first.
-	 */
 	static struct outcome outcome;
 	for (int leader_first = 0; leader_first < 2; leader_first++) {
 		start(&outcome);
@@ -215,12 +215,12 @@ START_TEST(one_round_trip_is_enough)
 }
 END_TEST
 
+/*
+ * A higher one: somebody else may lead. A lower one: this replica has not heard of the
+ * leader. Both orders.
+ */
 START_LOOP_TEST(another_ballot_confirms_nothing, 0, 8)
 {
-	/*
-	 * A higher one: somebody else may lead. A lower one: this replica has not heard of the
-	 * leader. Both orders.
-	 */
 	const uint64_t others[] = {ballot_make(5, 2), ballot_make(4, 2), ballot_make(3, 3), 0};
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
@@ -234,12 +234,12 @@ START_LOOP_TEST(another_ballot_confirms_nothing, 0, 8)
 }
 END_TEST
 
+/*
+ * Ballots are numbers: another group has the same ones. And the leader cannot be its own
+ * witness.
+ */
 START_LOOP_TEST(only_other_replicas_of_the_group_confirm, 0, 2)
 {
-	/*
-	 * Ballots are numbers: another group has the same ones. And the leader cannot be its own
-	 * witness.
-	 */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -250,12 +250,12 @@ START_LOOP_TEST(only_other_replicas_of_the_group_confirm, 0, 2)
 }
 END_TEST
 
+/*
+ * Members come and go: whoever has gone and does not know it, or is a learner, is not
+ * counted; nor does it stand against the others.
+ */
 START_TEST(only_disks_that_the_leader_names_confirm)
 {
-	/*
-	 * Members come and go: whoever has gone and does not know it, or is a learner, is not
-	 * counted; nor does it stand against the others.
-	 */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	uint8_t lives[16];
@@ -286,9 +286,9 @@ START_TEST(only_disks_that_the_leader_names_confirm)
 }
 END_TEST
 
+/* An answer that is waited for comes once, along the way that it was asked. */
 START_LOOP_TEST(second_answers_and_those_of_others_are_ignored, 0, 2)
 {
-	/* An answer that is waited for comes once, along the way that it was asked. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -312,11 +312,11 @@ START_LOOP_TEST(second_answers_and_those_of_others_are_ignored, 0, 2)
 }
 END_TEST
 
+/*
+ * Of five replicas two others confirm; one that answers twice, under two addresses, is one.
+ */
 START_TEST(larger_groups_need_more)
 {
-	/*
-	 * Of five replicas two others confirm; one that answers twice, under two addresses, is one.
-	 */
 	static struct outcome outcome;
 	teardown();
 	setup_of(5, 1);
@@ -341,9 +341,9 @@ START_TEST(larger_groups_need_more)
 }
 END_TEST
 
+/* The addresses may be fewer than the group's replicas: the leader knows. */
 START_TEST(leader_says_how_many_confirm)
 {
-	/* The addresses may be fewer than the group's replicas: the leader knows. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -357,9 +357,9 @@ START_TEST(leader_says_how_many_confirm)
 }
 END_TEST
 
-START_TEST(leader_with_a_lease_needs_nobody)
+/* Its answer counts at once, and the next reads are QUERYs. */
+START_TEST(a_leader_with_a_lease_needs_no_other)
 {
-	/* Its answer counts at once, and the next reads are QUERYs. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -374,9 +374,9 @@ START_TEST(leader_with_a_lease_needs_nobody)
 }
 END_TEST
 
+/* "rather_query": this answer counts, the next 64 reads are QUERYs. */
 START_TEST(crowded_leader_is_asked_to_confirm)
 {
-	/* "rather_query": this answer counts, the next 64 reads are QUERYs. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -403,12 +403,12 @@ START_TEST(crowded_leader_is_asked_to_confirm)
 }
 END_TEST
 
+/*
+ * Whatever a server refuses, it may not be for it to refuse: the leader is asked in the way
+ * of QUERY.
+ */
 START_LOOP_TEST(refusals_are_asked_again, 0, 10)
 {
-	/*
-	 * Whatever a server refuses, it may not be for it to refuse: the leader is asked in the way
-	 * of QUERY.
-	 */
 	const int statuses[] = {STATUS_NOT_LEADER, STATUS_WRONG_GROUP, STATUS_BUSY,
 				STATUS_UNKNOWN_METHOD, STATUS_UNAVAILABLE};
 	static struct outcome outcome;
@@ -420,6 +420,10 @@ START_LOOP_TEST(refusals_are_asked_again, 0, 10)
 }
 END_TEST
 
+/*
+ * Garbage or nothing, from the leader or the other replica, ends the short cut: the leader is
+ * asked with a QUERY.
+ */
 START_LOOP_TEST(malformed_answers_are_refusals, 0, 3)
 {
 	static struct outcome outcome;
@@ -431,6 +435,10 @@ START_LOOP_TEST(malformed_answers_are_refusals, 0, 3)
 }
 END_TEST
 
+/*
+ * Without an answer for 100 ms the leader is asked with a QUERY, and a late answer to the short
+ * cut counts no more.
+ */
 START_TEST(silence_has_an_end)
 {
 	static struct outcome outcome;
@@ -448,9 +456,9 @@ START_TEST(silence_has_an_end)
 }
 END_TEST
 
+/* At least 5 ms, and 100 with the leader's. */
 START_LOOP_TEST(others_have_twice_the_leaders_time, 0, 3)
 {
-	/* At least 5 ms, and 100 with the leader's. */
 	const uint64_t took_ms[] = {1, 10, 90}, patience_ms[] = {5, 20, 10};
 	static struct outcome outcome;
 	start(&outcome);
@@ -465,9 +473,9 @@ START_LOOP_TEST(others_have_twice_the_leaders_time, 0, 3)
 }
 END_TEST
 
+/* The other's: to the leader. The leader's: to the next server. */
 START_LOOP_TEST(lost_connections_fall_back_at_once, 0, 4)
 {
-	/* The other's: to the leader. The leader's: to the next server. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);
@@ -478,7 +486,10 @@ START_LOOP_TEST(lost_connections_fall_back_at_once, 0, 4)
 }
 END_TEST
 
-START_TEST(connection_of_who_has_confirmed_may_be_lost)
+/*
+ * The other replica's connection ends after it has confirmed: the leader's answer still counts.
+ */
+START_TEST(a_replica_that_has_confirmed_may_be_lost)
 {
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
@@ -491,12 +502,12 @@ START_TEST(connection_of_who_has_confirmed_may_be_lost)
 }
 END_TEST
 
+/*
+ * 16 reads do not try, then 32, 64, …; another replica is asked each time; a success
+ * forgets that.
+ */
 START_TEST(failures_make_reads_cautious)
 {
-	/*
-	 * 16 reads do not try, then 32, 64, …; another replica is asked each time; a success
-	 * forgets that.
-	 */
 	const char *asked[] = {"b:2", "b:2", "c:3", "b:2", "b:2"};
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
@@ -518,9 +529,9 @@ START_TEST(failures_make_reads_cautious)
 }
 END_TEST
 
+/* Only a read that is alone is confirmed here; writes and other requests never are. */
 START_TEST(reads_that_share_a_round_are_queries)
 {
-	/* Only a read that is alone is confirmed here; writes and other requests never are. */
 	static struct outcome first, second, third;
 	start(&first);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED),
@@ -543,12 +554,12 @@ START_TEST(reads_that_share_a_round_are_queries)
 }
 END_TEST
 
-START_TEST(only_who_reads_alone_confirms)
+/*
+ * By default the fourth of reads that come one after the other; one that has another beside
+ * it begins the count anew.
+ */
+START_TEST(only_a_client_that_reads_alone_confirms)
 {
-	/*
-	 * By default the fourth of reads that come one after the other; one that has another beside
-	 * it begins the count anew.
-	 */
 	static struct outcome outcome, beside;
 	struct fake_sent *query, *ballot;
 	teardown();
@@ -563,9 +574,9 @@ START_TEST(only_who_reads_alone_confirms)
 }
 END_TEST
 
+/* The next begins in the callback of the one before, and takes the short cut, too. */
 START_TEST(one_read_after_another)
 {
-	/* The next begins in the callback of the one before, and takes the short cut, too. */
 	static struct outcome outcomes[3];
 	for (int i = 0; i < 2; i++)
 		outcomes[i].next = &outcomes[i + 1];
@@ -588,9 +599,9 @@ START_TEST(one_read_after_another)
 }
 END_TEST
 
+/* Who gives an attempt 20 ms does not wait for 100. */
 START_TEST(no_longer_than_an_attempt)
 {
-	/* Who gives an attempt 20 ms does not wait for 100. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	caller_destroy(caller);
@@ -605,9 +616,9 @@ START_TEST(no_longer_than_an_attempt)
 }
 END_TEST
 
+/* A third of the time is for the short cut, the rest for asking in the usual way. */
 START_TEST(deadline_ends_it)
 {
-	/* A third of the time is for the short cut, the rest for asking in the usual way. */
 	static struct outcome outcome;
 	outcome.call = caller_start(caller, METHOD_QUERY_UNCONFIRMED, slice_string("key"),
 				    fake->now_us + 60 * MS, on_done, &outcome);
@@ -626,9 +637,9 @@ START_TEST(deadline_ends_it)
 }
 END_TEST
 
+/* Who is no longer the leader says who is: that is asked with the QUERY. */
 START_TEST(hint_of_a_refusal_is_followed)
 {
-	/* Who is no longer the leader says who is: that is asked with the QUERY. */
 	static struct outcome outcome;
 	start(&outcome);
 	struct fake_sent *query = expect("a:1", METHOD_QUERY_UNCONFIRMED);
@@ -641,9 +652,9 @@ START_TEST(hint_of_a_refusal_is_followed)
 }
 END_TEST
 
+/* A client that reads once or twice connects to nobody but the leader. */
 START_TEST(others_are_connected_when_reads_go_on)
 {
-	/* A client that reads once or twice connects to nobody but the leader. */
 	static struct outcome outcome;
 	fake->epochs[1] = fake->epochs[2] = 0;
 	for (int i = 1; i <= 200; i++) {
@@ -669,6 +680,7 @@ START_TEST(others_are_connected_when_reads_go_on)
 }
 END_TEST
 
+/* With one server alone no other can confirm: it is asked with a QUERY. */
 START_TEST(a_single_server_needs_no_confirmation)
 {
 	static struct outcome outcome;
@@ -679,9 +691,9 @@ START_TEST(a_single_server_needs_no_confirmation)
 }
 END_TEST
 
+/* Also when the answer is there already. The caller's end is like that, too. */
 START_LOOP_TEST(cancelled_read_is_silent, 0, 2)
 {
-	/* Also when the answer is there already. The caller's end is like that, too. */
 	static struct outcome outcome;
 	struct fake_sent *query, *ballot;
 	start_unconfirmed(&outcome, &query, &ballot);

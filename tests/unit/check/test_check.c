@@ -215,21 +215,21 @@ static void check_all(const struct story *stories, size_t count, enum check_verd
 }
 
 /* What can have happened is accepted. */
-START_TEST(possible)
+START_TEST(what_can_have_happened_is_accepted)
 {
 	check_all(POSSIBLE, sizeof POSSIBLE / sizeof POSSIBLE[0], CHECK_LINEARIZABLE);
 }
 END_TEST
 
 /* What cannot have happened is refused. */
-START_TEST(impossible)
+START_TEST(what_cannot_have_happened_is_refused)
 {
 	check_all(IMPOSSIBLE, sizeof IMPOSSIBLE / sizeof IMPOSSIBLE[0], CHECK_VIOLATION);
 }
 END_TEST
 
 /* The report counts calls by outcome, keys, and keys that belong together. */
-START_TEST(counts)
+START_TEST(the_report_counts_calls_and_keys)
 {
 	static const char *const lines[] = {
 		"put x 1                |-|",      "put y 1                 |-x",
@@ -256,7 +256,7 @@ END_TEST
  * A check that may not take enough steps, or memory, says so instead of guessing, and decides what
  * it can.
  */
-START_TEST(gives_up)
+START_TEST(a_check_without_enough_steps_says_so)
 {
 	static const char *const lines[] = {"append x a  |-------|",
 					    "append x b  |-------|",

@@ -76,7 +76,7 @@ static const struct load LOADS[] = {
 };
 
 /* A history of a correct store is accepted in few steps a call. */
-START_TEST(accepts)
+START_TEST(a_correct_history_is_accepted_in_few_steps)
 {
 	for (size_t i = 0; i < sizeof LOADS / sizeof LOADS[0]; i++) {
 		for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -127,7 +127,7 @@ static bool make_stale(struct check_history *h)
 /*
  * One stale read among many calls is found, in few steps a call, and shown with a handful of calls.
  */
-START_TEST(refuses)
+START_TEST(one_stale_read_is_found_in_few_steps)
 {
 	for (size_t i = 0; i < sizeof LOADS / sizeof LOADS[0]; i++) {
 		struct check_history h;

@@ -33,7 +33,7 @@ static void expect_left(const char *const *lines, const char *expected)
 }
 
 /* Calls on other keys are dropped. */
-START_TEST(drops_other_keys)
+START_TEST(calls_on_other_keys_are_dropped)
 {
 	static const char *const lines[] = {"put y 1  |-|", "put x 1      |-|",
 					    "get y 1          |-|", "get x -              |-|",
@@ -58,7 +58,7 @@ START_TEST(drops_before_and_after)
 END_TEST
 
 /* Reads that saw what they should are dropped, though they stand between the calls that matter. */
-START_TEST(drops_reads)
+START_TEST(reads_that_saw_the_right_thing_are_dropped)
 {
 	static const char *const lines[] = {"put x 1  |-|",
 					    "get x 1     |-|",
@@ -75,7 +75,7 @@ END_TEST
  * The writer of a value that was read stays, for without it the read would be wrong for another
  * reason.
  */
-START_TEST(keeps_writers)
+START_TEST(the_writer_of_a_value_that_was_read_stays)
 {
 	static const char *const lines[] = {"put x 1  |-|", "put x 2  |-|", "put x 3      |-|",
 					    "get x 2          |-|", NULL};
@@ -97,7 +97,7 @@ START_TEST(drops_other_keys_of_transactions)
 END_TEST
 
 /* When only the versions are wrong, they stay. */
-START_TEST(keeps_versions)
+START_TEST(wrong_versions_stay_versions)
 {
 	static const char *const lines[] = {"put x 1 v1  |-|", "put x 2 v1      |-|",
 					    "get x 2             |-|", NULL};
@@ -152,7 +152,7 @@ static const char *const STALE[] = {"put x 1  |-|", "put x 2      |-|", "get x 1
 				    NULL};
 
 /* The text shows places, calls, when they were, and which does not fit. */
-START_TEST(text)
+START_TEST(the_text_shows_which_call_does_not_fit)
 {
 	char *out = show(STALE, check_show_text);
 	ck_assert_str_eq(out, "not linearizable: \"x\"\n\n"
@@ -187,7 +187,7 @@ START_TEST(text_of_unusual_calls)
 END_TEST
 
 /* The page is complete, refers to nothing outside itself, and shows text as text. */
-START_TEST(page)
+START_TEST(the_page_is_complete_and_quotes_text)
 {
 	static const char *const lines[] = {"put x <b>&  |-|", "put x 2         |-|",
 					    "get x <b>&         |-|", NULL};

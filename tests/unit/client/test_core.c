@@ -366,12 +366,12 @@ static void teardown(void)
 
 CHECK_FIXTURE(setup, teardown)
 
+/*
+ * A read is sent to the group that the configuration names for its key, and needs no client
+ * id.
+ */
 START_TEST(reads_go_to_the_group_of_the_key)
 {
-	/*
-	 * A read is sent to the group that the configuration names for its key, and needs no client
-	 * id.
-	 */
 	static struct outcome one, two;
 	op(&one, SYNOD_OP_GET, key_in_shard(0));
 	op(&two, SYNOD_OP_GET, key_in_shard(3));
@@ -385,12 +385,12 @@ START_TEST(reads_go_to_the_group_of_the_key)
 }
 END_TEST
 
+/*
+ * The first write registers; all writes carry ascending sequence numbers of one client id,
+ * over all groups.
+ */
 START_TEST(writes_share_one_session)
 {
-	/*
-	 * The first write registers; all writes carry ascending sequence numbers of one client id,
-	 * over all groups.
-	 */
 	static struct outcome outcomes[4];
 	for (uint32_t i = 0; i < 4; i++)
 		op(&outcomes[i], SYNOD_OP_PUT, key_in_shard(i));
@@ -411,9 +411,9 @@ START_TEST(writes_share_one_session)
 }
 END_TEST
 
+/* With endpoints alone, any node is asked with CLUSTER where the shard masters are. */
 START_TEST(masters_are_found_through_endpoints)
 {
-	/* With endpoints alone, any node is asked with CLUSTER where the shard masters are. */
 	destroy_client();
 	const char *endpoints[] = {"g1:1", "g2:1"};
 	create(&(struct client_options){.endpoints = endpoints, .nendpoints = 2});
@@ -428,12 +428,12 @@ START_TEST(masters_are_found_through_endpoints)
 }
 END_TEST
 
+/*
+ * An endpoint of another cluster ends the request with WRONG_CLUSTER and the server's
+ * words, without waiting.
+ */
 START_TEST(wrong_cluster_is_said_at_once)
 {
-	/*
-	 * An endpoint of another cluster ends the request with WRONG_CLUSTER and the server's
-	 * words, without waiting.
-	 */
 	destroy_client();
 	const char *endpoints[] = {"g1:1"};
 	create(&(struct client_options){.endpoints = endpoints, .nendpoints = 1});
@@ -448,12 +448,12 @@ START_TEST(wrong_cluster_is_said_at_once)
 }
 END_TEST
 
+/*
+ * WRONG_GROUP with a newer number: the configuration is fetched, and the write goes to the
+ * new owner under its old sequence.
+ */
 START_TEST(wrong_group_takes_the_newer_configuration)
 {
-	/*
-	 * WRONG_GROUP with a newer number: the configuration is fetched, and the write goes to the
-	 * new owner under its old sequence.
-	 */
 	static struct outcome first, moved;
 	op(&first, SYNOD_OP_PUT, key_in_shard(0));
 	settle();
@@ -470,12 +470,12 @@ START_TEST(wrong_group_takes_the_newer_configuration)
 }
 END_TEST
 
+/*
+ * WRONG_GROUP with our own number or an older one: the group has not caught up, and is
+ * asked again after a pause.
+ */
 START_TEST(group_that_lags_is_asked_again)
 {
-	/*
-	 * WRONG_GROUP with our own number or an older one: the group has not caught up, and is
-	 * asked again after a pause.
-	 */
 	static struct outcome outcome;
 	refusal[1] = STATUS_WRONG_GROUP;
 	refusal_config = 2;
@@ -488,12 +488,12 @@ START_TEST(group_that_lags_is_asked_again)
 }
 END_TEST
 
+/*
+ * A request to a group that is silent because it has left is sent to the new owner once the
+ * configuration shows it.
+ */
 START_TEST(silent_group_that_has_left_is_left)
 {
-	/*
-	 * A request to a group that is silent because it has left is sent to the new owner once the
-	 * configuration shows it.
-	 */
 	static struct outcome outcome;
 	silent[1] = true;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -509,9 +509,9 @@ START_TEST(silent_group_that_has_left_is_left)
 }
 END_TEST
 
+/* Nobody is left at the addresses that are known: the shard masters know others. */
 START_TEST(group_with_other_members_is_followed)
 {
-	/* Nobody is left at the addresses that are known: the shard masters know others. */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
 	pass(10);
@@ -529,9 +529,9 @@ START_TEST(group_with_other_members_is_followed)
 }
 END_TEST
 
+/* A member that was added leads, and the configuration at hand does not have it. */
 START_TEST(leader_that_is_not_known_yet_is_asked)
 {
-	/* A member that was added leads, and the configuration at hand does not have it. */
 	static struct outcome outcome;
 	successor = "g1b:1";
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -545,12 +545,12 @@ START_TEST(leader_that_is_not_known_yet_is_asked)
 }
 END_TEST
 
+/*
+ * SESSION_EXPIRED for a write that cannot have been executed: it gets a new id, and is sent
+ * again.
+ */
 START_TEST(expired_session_is_replaced)
 {
-	/*
-	 * SESSION_EXPIRED for a write that cannot have been executed: it gets a new id, and is sent
-	 * again.
-	 */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
 	settle();
@@ -564,12 +564,12 @@ START_TEST(expired_session_is_replaced)
 }
 END_TEST
 
+/*
+ * SESSION_EXPIRED when an earlier copy may have been executed: a new id could apply it
+ * twice, so the outcome is UNKNOWN.
+ */
 START_TEST(expired_session_after_a_lost_attempt_is_unknown)
 {
-	/*
-	 * SESSION_EXPIRED when an earlier copy may have been executed: a new id could apply it
-	 * twice, so the outcome is UNKNOWN.
-	 */
 	static struct outcome outcome;
 	silent[1] = true;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -583,12 +583,12 @@ START_TEST(expired_session_after_a_lost_attempt_is_unknown)
 }
 END_TEST
 
+/*
+ * New sessions that are refused, too: fewer and fewer are asked for, and in the end it is
+ * said why.
+ */
 START_TEST(expiry_again_and_again_is_not_a_flood)
 {
-	/*
-	 * New sessions that are refused, too: fewer and fewer are asked for, and in the end it is
-	 * said why.
-	 */
 	static struct outcome outcome;
 	refusal[1] = STATUS_SESSION_EXPIRED;
 	refuses[1] = true;
@@ -609,9 +609,9 @@ START_TEST(expiry_again_and_again_is_not_a_flood)
 }
 END_TEST
 
+/* Somebody else has used our id: nothing was executed, and under a new one it is. */
 START_TEST(used_numbers_get_a_new_session)
 {
-	/* Somebody else has used our id: nothing was executed, and under a new one it is. */
 	static struct outcome outcome;
 	refusal[1] = STATUS_SEQUENCE_REUSED;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -622,7 +622,11 @@ START_TEST(used_numbers_get_a_new_session)
 }
 END_TEST
 
-START_TEST(session_of_an_unknown_outcome_is_not_used_again)
+/*
+ * A write of unknown outcome ends its session: the next write registers anew, and is done under
+ * the new id.
+ */
+START_TEST(a_session_of_unknown_outcome_is_not_used_again)
 {
 	static struct outcome outcome;
 	silent[1] = true;
@@ -640,12 +644,12 @@ START_TEST(session_of_an_unknown_outcome_is_not_used_again)
 }
 END_TEST
 
+/*
+ * A write that never got past the shard masters was certainly not executed, and the message
+ * names them.
+ */
 START_TEST(deadline_without_masters_is_unavailable)
 {
-	/*
-	 * A write that never got past the shard masters was certainly not executed, and the message
-	 * names them.
-	 */
 	static struct outcome outcome;
 	silent[0] = true;
 	op(&outcome, SYNOD_OP_PUT, "k");
@@ -655,12 +659,12 @@ START_TEST(deadline_without_masters_is_unavailable)
 }
 END_TEST
 
+/*
+ * A write that was sent and not answered ends UNKNOWN; a read changes nothing, and ends
+ * UNAVAILABLE.
+ */
 START_TEST(deadline_after_sending_is_unknown_for_writes_only)
 {
-	/*
-	 * A write that was sent and not answered ends UNKNOWN; a read changes nothing, and ends
-	 * UNAVAILABLE.
-	 */
 	static struct outcome write, read;
 	silent[1] = true;
 	op(&write, SYNOD_OP_PUT, key_in_shard(0));
@@ -671,9 +675,9 @@ START_TEST(deadline_after_sending_is_unknown_for_writes_only)
 }
 END_TEST
 
+/* A refusal of the moment says nothing of an earlier attempt that was lost. */
 START_TEST(no_space_after_a_lost_attempt_is_unknown)
 {
-	/* A refusal of the moment says nothing of an earlier attempt that was lost. */
 	static struct outcome outcome;
 	silent[1] = true;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
@@ -689,9 +693,9 @@ START_TEST(no_space_after_a_lost_attempt_is_unknown)
 }
 END_TEST
 
+/* Without any group a request waits for one, and its deadline says what is missing. */
 START_TEST(cluster_without_groups_is_explained)
 {
-	/* Without any group a request waits for one, and its deadline says what is missing. */
 	static struct outcome late, served, scanned;
 	config_number = 0;
 	ngroups = 0;
@@ -725,11 +729,11 @@ static void txn(struct outcome *outcome, const char *first, const char *second)
 	submit(outcome, made, request);
 }
 
+/*
+ * A transaction whose keys lie in one group is one command; every operation has its result.
+ */
 START_TEST(transactions_within_a_group)
 {
-	/*
-	 * A transaction whose keys lie in one group is one command; every operation has its result.
-	 */
 	static struct outcome outcome;
 	txn(&outcome, key_in_shard(0), key_in_shard(1));
 	settle();
@@ -739,11 +743,11 @@ START_TEST(transactions_within_a_group)
 }
 END_TEST
 
+/*
+ * Keys in different groups: refused here, without asking anybody, with a hint at hash tags.
+ */
 START_TEST(transactions_across_groups_are_refused)
 {
-	/*
-	 * Keys in different groups: refused here, without asking anybody, with a hint at hash tags.
-	 */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_GET, "warm up");
 	settle();
@@ -755,11 +759,11 @@ START_TEST(transactions_across_groups_are_refused)
 }
 END_TEST
 
+/*
+ * A scan collects the keys of all groups in global order, whatever the sizes of the pages.
+ */
 START_TEST(scans_are_merged_in_key_order)
 {
-	/*
-	 * A scan collects the keys of all groups in global order, whatever the sizes of the pages.
-	 */
 	for (page_limit = 1; page_limit <= 8; page_limit++) {
 		static struct outcome outcome;
 		scan(&outcome, "", 0, false);
@@ -771,12 +775,12 @@ START_TEST(scans_are_merged_in_key_order)
 }
 END_TEST
 
+/*
+ * A scan that ends by its limit says where to go on, and the pages together are the whole
+ * range.
+ */
 START_TEST(scans_stop_at_their_limit_and_resume)
 {
-	/*
-	 * A scan that ends by its limit says where to go on, and the pages together are the whole
-	 * range.
-	 */
 	for (uint32_t limit = 1; limit <= 9; limit++) {
 		static struct outcome outcome;
 		char all[32] = "", start[64] = "";
@@ -800,12 +804,12 @@ START_TEST(scans_stop_at_their_limit_and_resume)
 }
 END_TEST
 
+/*
+ * A configuration that changes between two pages makes the scan go on under the new one,
+ * without a gap or a repetition.
+ */
 START_TEST(scans_survive_a_new_configuration)
 {
-	/*
-	 * A configuration that changes between two pages makes the scan go on under the new one,
-	 * without a gap or a repetition.
-	 */
 	static struct outcome outcome;
 	page_limit = 2;
 	op(&outcome, SYNOD_OP_GET, "warm up");
@@ -820,12 +824,12 @@ START_TEST(scans_survive_a_new_configuration)
 }
 END_TEST
 
+/*
+ * Backwards, in global order too; and the pages of any limit together are the whole range,
+ * each key once.
+ */
 START_TEST(reverse_scans_are_merged_from_the_end)
 {
-	/*
-	 * Backwards, in global order too; and the pages of any limit together are the whole range,
-	 * each key once.
-	 */
 	for (page_limit = 1; page_limit <= 8; page_limit++) {
 		static struct outcome outcome;
 		scan_back(&outcome, "b", "i", 0);
@@ -851,12 +855,12 @@ START_TEST(reverse_scans_are_merged_from_the_end)
 }
 END_TEST
 
+/*
+ * The configuration changes between two pages: the scan goes on before the last key that it
+ * has.
+ */
 START_TEST(reverse_scans_survive_a_new_configuration)
 {
-	/*
-	 * The configuration changes between two pages: the scan goes on before the last key that it
-	 * has.
-	 */
 	static struct outcome outcome;
 	page_limit = 2;
 	op(&outcome, SYNOD_OP_GET, "warm up");
@@ -871,9 +875,9 @@ START_TEST(reverse_scans_survive_a_new_configuration)
 }
 END_TEST
 
+/* A count asks every group for its number and transfers no key. */
 START_TEST(counts_are_added_up)
 {
-	/* A count asks every group for its number and transfers no key. */
 	static struct outcome outcome;
 	scan(&outcome, "", 0, true);
 	settle();
@@ -902,9 +906,9 @@ static void scan_with(struct outcome *outcome, const struct synod_read_options *
 	submit(outcome, made, request);
 }
 
+/* They say how old they may be, and a scan as its oldest page does; others say nothing. */
 START_TEST(reads_that_may_be_old)
 {
-	/* They say how old they may be, and a scan as its oldest page does; others say nothing. */
 	static struct outcome outcome;
 	const struct synod_read_options stale = {.size = sizeof stale, .consistency = SYNOD_STALE};
 	age_ms[1] = 30;
@@ -946,12 +950,12 @@ START_TEST(reads_that_may_be_old)
 }
 END_TEST
 
+/*
+ * What is too old is had from the leader; a scan that needs more time than its pages may be
+ * old has none of them to return.
+ */
 START_TEST(reads_that_may_not_be_so_old)
 {
-	/*
-	 * What is too old is had from the leader; a scan that needs more time than its pages may be
-	 * old has none of them to return.
-	 */
 	static struct outcome outcome;
 	struct synod_read_options young = {
 		.size = sizeof young, .consistency = SYNOD_STALE, .max_age_ms = 40};
@@ -986,12 +990,12 @@ START_TEST(reads_that_may_not_be_so_old)
 }
 END_TEST
 
+/*
+ * A program that was compiled with fewer options says nothing of the others, whatever lies
+ * behind its own.
+ */
 START_TEST(options_of_other_versions)
 {
-	/*
-	 * A program that was compiled with fewer options says nothing of the others, whatever lies
-	 * behind its own.
-	 */
 	static struct outcome outcome;
 	struct synod_read_options options = {
 		.size = offsetof(struct synod_read_options, max_age_ms),
@@ -1012,9 +1016,9 @@ START_TEST(options_of_other_versions)
 }
 END_TEST
 
+/* Half a range is no answer: with one group silent the scan ends UNAVAILABLE. */
 START_TEST(a_scan_that_loses_a_group_fails_as_a_whole)
 {
-	/* Half a range is no answer: with one group silent the scan ends UNAVAILABLE. */
 	static struct outcome outcome;
 	silent[2] = true;
 	scan(&outcome, "", 0, false);
@@ -1024,9 +1028,9 @@ START_TEST(a_scan_that_loses_a_group_fails_as_a_whole)
 }
 END_TEST
 
+/* A change of the configuration is a command with a session, at the shard masters. */
 START_TEST(master_commands_are_written_with_a_session)
 {
-	/* A change of the configuration is a command with a session, at the shard masters. */
 	static struct outcome outcome;
 	struct client_request *request;
 	int made = client_request_rebalance(&request);
@@ -1039,12 +1043,12 @@ START_TEST(master_commands_are_written_with_a_session)
 }
 END_TEST
 
+/*
+ * STATUS is asked of the one server; a refused connection is reported as soon as a second
+ * try has failed too.
+ */
 START_TEST(status_asks_one_server)
 {
-	/*
-	 * STATUS is asked of the one server; a refused connection is reported as soon as a second
-	 * try has failed too.
-	 */
 	static struct outcome up, down;
 	struct client_request *request;
 	int made = client_request_status(&request, "g1:1");
@@ -1062,9 +1066,9 @@ START_TEST(status_asks_one_server)
 }
 END_TEST
 
+/* TRANSFER goes to the members that are given, not to a group of the configuration. */
 START_TEST(transfer_finds_the_leader)
 {
-	/* TRANSFER goes to the members that are given, not to a group of the configuration. */
 	static struct outcome outcome;
 	struct client_request *request;
 	const char *members[] = {"g1:1", "g2:1"};
@@ -1076,12 +1080,12 @@ START_TEST(transfer_finds_the_leader)
 }
 END_TEST
 
-START_TEST(stop_ends_everything)
+/*
+ * A client that stops ends what is under way with CLOSED, wherever it waits, and tells its
+ * world.
+ */
+START_TEST(stopping_ends_everything_under_way)
 {
-	/*
-	 * A client that stops ends what is under way with CLOSED, wherever it waits, and tells its
-	 * world.
-	 */
 	static struct outcome outcomes[5];
 	op(&outcomes[0], SYNOD_OP_GET, "warm up");
 	settle();
@@ -1104,9 +1108,9 @@ START_TEST(stop_ends_everything)
 }
 END_TEST
 
+/* Writes beyond the session's window wait for the oldest, and go on when it has ended. */
 START_TEST(stuck_write_does_not_stop_the_others_until_the_window_is_full)
 {
-	/* Writes beyond the session's window wait for the oldest, and go on when it has ended. */
 	enum { N = SESSION_WINDOW_MAX };
 	static struct outcome stuck, last, others[N];
 	silent[1] = true;

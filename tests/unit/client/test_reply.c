@@ -34,7 +34,7 @@ static struct synod_reply *decode(const struct wire_kv_result *results, uint32_t
  * An omitted value looks empty, is a string, and can be told from one that is empty; message says
  * what happened.
  */
-START_TEST(omitted)
+START_TEST(an_omitted_value_is_told_from_an_empty_one)
 {
 	arena_init_fallible(&arena, ARENA_BYTES_MAX);
 	struct wire_kv_result result = {.version = 7, .modification = 9, .omitted = 50000};
@@ -56,7 +56,7 @@ START_TEST(omitted)
 END_TEST
 
 /* Each result of a transaction for itself. */
-START_TEST(transaction)
+START_TEST(each_result_of_a_transaction_stands_for_itself)
 {
 	arena_init_fallible(&arena, ARENA_BYTES_MAX);
 	struct wire_kv_result results[] = {

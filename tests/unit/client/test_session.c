@@ -3,12 +3,12 @@
 #include "../support/check_main.h"
 #include "client/session.h"
 
+/*
+ * Sequence numbers start at 1; acknowledged is the smallest one that is still open, or the
+ * next if none is.
+ */
 START_TEST(numbers_ascend_and_settle)
 {
-	/*
-	 * Sequence numbers start at 1; acknowledged is the smallest one that is still open, or the
-	 * next if none is.
-	 */
 	struct client_session *session = client_session_create(7);
 	ck_assert_uint_eq(session->client, 7);
 	ck_assert_uint_eq(session->acknowledged, 1);
@@ -25,12 +25,12 @@ START_TEST(numbers_ascend_and_settle)
 }
 END_TEST
 
-START_TEST(window_is_bounded)
+/*
+ * One number that stays open holds the window: no more than SESSION_WINDOW_MAX numbers from
+ * it are given out.
+ */
+START_TEST(the_window_of_open_numbers_is_bounded)
 {
-	/*
-	 * One number that stays open holds the window: no more than SESSION_WINDOW_MAX numbers from
-	 * it are given out.
-	 */
 	struct client_session *session = client_session_create(1);
 	for (uint64_t i = 1; i <= SESSION_WINDOW_MAX; i++)
 		ck_assert_uint_eq(client_session_take(session), i);
@@ -46,12 +46,12 @@ START_TEST(window_is_bounded)
 }
 END_TEST
 
+/*
+ * A session that is replaced lives on until its last open number is given back (the
+ * sanitizers see it if not).
+ */
 START_TEST(open_numbers_keep_the_session)
 {
-	/*
-	 * A session that is replaced lives on until its last open number is given back (the
-	 * sanitizers see it if not).
-	 */
 	struct client_session *session = client_session_create(1);
 	uint64_t first = client_session_take(session), second = client_session_take(session);
 	client_session_unref(session);

@@ -12,7 +12,7 @@
 #include "cores/cores.h"
 
 /* A field that is forgotten would be found when it is called, by whom it is called. */
-START_TEST(test_core_has_every_operation)
+START_TEST(a_core_has_every_operation)
 {
 	const struct consensus_ops *ops = consensus_default();
 	ck_assert(ops->create != NULL);
@@ -24,7 +24,11 @@ START_TEST(test_core_has_every_operation)
 }
 END_TEST
 
-START_TEST(test_kinds_of_messages)
+/*
+ * Exactly the methods of the core have a kind; those whose meaning other parts know have one of
+ * their own.
+ */
+START_TEST(each_message_of_the_core_has_its_kind)
 {
 	const struct consensus core = {.ops = consensus_default()};
 	for (uint32_t method = 0; method <= METHOD_NUMBER_MAX + 1; method++) {
@@ -40,7 +44,11 @@ START_TEST(test_kinds_of_messages)
 }
 END_TEST
 
-START_TEST(test_records_live_until_the_next_are_taken)
+/*
+ * Records that were taken stay where they are while others are collected, and are durable in the
+ * order of their numbers.
+ */
+START_TEST(records_live_until_the_next_are_taken)
 {
 	struct persists p;
 	struct bytes *value = bytes_copy(slice_string("value"));
@@ -71,7 +79,7 @@ START_TEST(test_records_live_until_the_next_are_taken)
 END_TEST
 
 /* Of five voters, of whom seat 0 is ourselves; seat 5 is a learner's. */
-START_TEST(test_round_is_confirmed_by_a_majority)
+START_TEST(a_round_is_confirmed_by_a_majority)
 {
 	struct rounds r;
 	const seat_set voters = 0x1f;
@@ -112,7 +120,11 @@ START_TEST(test_round_is_confirmed_by_a_majority)
 }
 END_TEST
 
-START_TEST(test_patience_with_a_round)
+/*
+ * A round that is watched and not confirmed in time ends the patience; one that is confirmed
+ * hands the watch to the newest.
+ */
+START_TEST(an_unconfirmed_round_is_not_waited_for_for_ever)
 {
 	struct rounds r;
 	rounds_restart(&r);
@@ -130,7 +142,11 @@ START_TEST(test_patience_with_a_round)
 }
 END_TEST
 
-START_TEST(test_reads_are_confirmed_in_order)
+/*
+ * Reads come out in the order in which they were added, each with its slot, and what is confirmed
+ * leaves no gap behind.
+ */
+START_TEST(reads_are_confirmed_in_order)
 {
 	struct reads r = {0};
 	struct vector out = {0};
@@ -160,7 +176,11 @@ START_TEST(test_reads_are_confirmed_in_order)
 }
 END_TEST
 
-START_TEST(test_lease_holds_back)
+/*
+ * While a lease lasts no other leader gets a promise; its holder may take it over; a restart
+ * counts as a lease.
+ */
+START_TEST(a_lease_holds_back_until_it_ends)
 {
 	struct lease l = {0};
 	ck_assert(!lease_refuses(&l, 0, 0));
@@ -190,7 +210,11 @@ static uint64_t draw(void *context)
 	return drawn;
 }
 
-START_TEST(test_when_to_stand)
+/*
+ * The time to stand lies in one to two election timeouts; a leader that is lost, or a hint, only
+ * brings it forward.
+ */
+START_TEST(a_replica_stands_when_it_has_heard_of_no_leader)
 {
 	const struct consensus_options options = {
 		.election_timeout_us = 1000, .heartbeat_us = 100, .random = draw};
@@ -219,7 +243,7 @@ START_TEST(test_when_to_stand)
 END_TEST
 
 /* Four others, in seats 0, 1, 3 and 4; seat 2 is ours. */
-START_TEST(test_whom_to_ask)
+START_TEST(the_peer_that_knows_most_is_asked_most)
 {
 	struct catch_up c = {0};
 	const seat_set others = 0x1b;
@@ -264,7 +288,11 @@ START_TEST(test_whom_to_ask)
 }
 END_TEST
 
-START_TEST(test_to_whom_to_hand_over)
+/*
+ * The successor has what is needed, and most of it; one that was asked in vain comes after its
+ * equals. A hand-over ends at its time.
+ */
+START_TEST(leadership_goes_to_the_replica_that_has_most)
 {
 	const struct successor list[] = {{7, 10}, {8, 30}, {9, 30}, {10, 20}};
 	struct transfer t = {0};

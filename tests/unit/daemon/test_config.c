@@ -24,7 +24,7 @@ static int parse(const char *text)
 /*
  * Every mistake is refused with a line that names file, line, key, value and what would be right.
  */
-START_TEST(mistakes)
+START_TEST(every_mistake_names_its_line_and_what_is_right)
 {
 	static const struct {
 		const char *text, *message;
@@ -148,7 +148,7 @@ START_TEST(mistakes)
 END_TEST
 
 /* Comments, blank lines, indentation, a byte order mark and carriage returns change nothing. */
-START_TEST(layout)
+START_TEST(blank_lines_and_indentation_change_nothing)
 {
 	ck_assert_int_eq(parse("\xef\xbb\xbf; a comment\r\n\r\n   [cluster] ; here\r\n\t name\t=  "
 			       "demo   ; and here\r\n# and so on\r\n  [node   m1]\r\n   "
@@ -166,7 +166,7 @@ START_TEST(layout)
 END_TEST
 
 /* A long comment is no error, a long value is: it would be cut. */
-START_TEST(cluster_id)
+START_TEST(a_long_comment_is_fine_and_a_long_value_is_not)
 {
 	ck_assert_int_eq(parse(GOOD), 0);
 	ck_assert_uint_eq(conf.id, 0);
@@ -179,7 +179,8 @@ START_TEST(cluster_id)
 }
 END_TEST
 
-START_TEST(long_lines)
+/* A comment may have any length; a setting that would be cut is refused with its line. */
+START_TEST(a_long_comment_is_fine_and_a_long_setting_is_refused)
 {
 	char text[4096];
 	snprintf(text, sizeof text, ";%01000d\n%s", 0, GOOD);
@@ -192,7 +193,7 @@ START_TEST(long_lines)
 END_TEST
 
 /* A zero byte is refused: the rest of its line would silently be lost. */
-START_TEST(zero_byte)
+START_TEST(a_zero_byte_is_refused)
 {
 	static const char text[] = "[cluster]\nname = de\0mo\n";
 	error[0] = '\0';
@@ -207,7 +208,7 @@ END_TEST
  * A node's settings are its own, else those of [cluster], else the defaults, wherever in the file
  * [cluster] stands; lines are kept.
  */
-START_TEST(inheritance)
+START_TEST(a_nodes_own_settings_win_over_those_of_the_cluster)
 {
 	ck_assert_int_eq(
 		parse("[node a]\nrole = shardkv\ngroup = 3\nlisten = h:1\ndir = a\nlog_level = "
@@ -233,7 +234,7 @@ END_TEST
  * Replicas are numbered by their position among the nodes of the same role and group, unless they
  * say otherwise.
  */
-START_TEST(replica_numbers)
+START_TEST(replicas_are_numbered_by_their_position)
 {
 	ck_assert_int_eq(
 		parse("[cluster]\nname = d\n"
@@ -277,7 +278,7 @@ START_TEST(replica_numbers)
 END_TEST
 
 /* More nodes than a group can have are refused. */
-START_TEST(too_many_replicas)
+START_TEST(more_nodes_than_a_group_can_have_are_refused)
 {
 	struct buffer text = {0};
 	buffer_format(&text, "[cluster]\nname = d\n");
@@ -297,7 +298,7 @@ END_TEST
  * Each setting's default is parsed back from how it is printed, and its limits are accepted while
  * what is beyond is not.
  */
-START_TEST(settings_round_trip)
+START_TEST(each_default_and_limit_is_parsed_back)
 {
 	for (size_t i = 0; i < SETTINGS_COUNT; i++) {
 		const struct setting *setting = &settings_table[i];
@@ -332,7 +333,7 @@ END_TEST
  * Whatever is done to the bytes of a file, it is read or refused with a line, and nothing else
  * happens.
  */
-START_TEST(mutations)
+START_TEST(a_damaged_file_is_read_or_refused_with_a_line)
 {
 	static const char good[] = GOOD "[node a]\nrole = shardkv\ngroup = 1\nreplica = 2\nlisten "
 					"= h:1\nhttp = h:2\ndir = a\n"

@@ -123,7 +123,7 @@ static void expect(struct child *child, int code, const char *text)
 static struct child child;
 
 /* Mistakes on the command line end with code 64 and a hint. */
-START_TEST(usage)
+START_TEST(mistakes_on_the_command_line_end_with_64)
 {
 	set_up("");
 	spawn(&child, "--node", "g", NULL);
@@ -147,7 +147,7 @@ END_TEST
 /*
  * Mistakes in the configuration, wherever it comes from, end with code 78 and name what is wrong.
  */
-START_TEST(configuration)
+START_TEST(mistakes_in_the_configuration_end_with_78)
 {
 	set_up("");
 	spawn(&child, "--config", "/nonexistent", "--node", "g", NULL);
@@ -179,7 +179,7 @@ END_TEST
  * File, environment and flag override each other in this order, and --print-config says where each
  * value is from.
  */
-START_TEST(precedence)
+START_TEST(flags_override_environment_and_file)
 {
 	char origin[192];
 	set_up("log_cache_bytes = 2MiB\nlog_level = debug\nlog_format = json\n");
@@ -224,7 +224,7 @@ static void wait_for(struct child *c, const char *text)
 }
 
 /* A daemon serves until SIGTERM or SIGINT, then exits with 0; others do nothing. */
-START_TEST(signals)
+START_TEST(a_daemon_serves_until_sigterm)
 {
 	static const int numbers[2] = {SIGTERM, SIGINT};
 	static const int harmless[] = {SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ};
@@ -254,7 +254,7 @@ START_TEST(signals)
 END_TEST
 
 /* A daemon that cannot have its address or its directory ends with code 1 and says which. */
-START_TEST(cannot_start)
+START_TEST(a_daemon_that_cannot_start_says_which_and_why)
 {
 	uint16_t port;
 	char listen_on[64], dir[160];
@@ -272,7 +272,7 @@ START_TEST(cannot_start)
 END_TEST
 
 /* faults: 21. A limit of files below a segment of the log: said at once, with both numbers. */
-START_TEST(short_files)
+START_TEST(a_limit_of_files_below_a_segment_is_said_at_once)
 {
 	set_up("wal_segment_bytes = 4MiB\n");
 	file_bytes_max = 1u << 20;

@@ -86,7 +86,7 @@ static void put(const char *name, const char *text)
  * A missing directory is made, with its parents, for this user only; the same node may open it
  * again.
  */
-START_TEST(creates)
+START_TEST(a_missing_directory_is_made)
 {
 	struct stat st;
 	char file[256];
@@ -105,7 +105,7 @@ START_TEST(creates)
 END_TEST
 
 /* Whatever of the identity differs, the directory is refused, and the line names both nodes. */
-START_TEST(another_node)
+START_TEST(a_directory_of_another_node_is_refused)
 {
 	set_up("d");
 	ck_assert_int_eq(open_as(G1A), 0);
@@ -131,7 +131,7 @@ START_TEST(another_node)
 END_TEST
 
 /* A second opener is told that the directory is in use. */
-START_TEST(locked)
+START_TEST(a_second_opener_is_told_that_it_is_in_use)
 {
 	struct disk *first;
 	set_up("d");
@@ -148,7 +148,7 @@ END_TEST
  * A log without an identity, and an identity that is none, are refused: nobody knows whose they
  * are.
  */
-START_TEST(damaged)
+START_TEST(a_log_without_an_identity_is_refused)
 {
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -168,7 +168,7 @@ END_TEST
  * Other files in the directory, and a half-written identity of a start that was interrupted, do no
  * harm.
  */
-START_TEST(other_files)
+START_TEST(other_files_do_no_harm)
 {
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -184,7 +184,7 @@ START_TEST(other_files)
 END_TEST
 
 /* What cannot be a directory is an error that says so. */
-START_TEST(not_a_directory)
+START_TEST(what_cannot_be_a_directory_is_an_error)
 {
 	set_up("d");
 	FILE *file = fopen(path, "we");
@@ -204,7 +204,7 @@ END_TEST
  * What is no regular file is named: it would not be seen where files are listed, and looked as if
  * it were missing.
  */
-START_TEST(no_regular_files)
+START_TEST(what_is_no_regular_file_is_named)
 {
 	static const char *const names[] = {"identity",
 					    "log-0000000000000001",
@@ -240,7 +240,7 @@ END_TEST
  * segments its log had: it begins anew, and the next start finds nothing amiss. A snapshot is
  * something that somebody may still need.
  */
-START_TEST(emptied)
+START_TEST(an_emptied_directory_begins_anew)
 {
 	static const char *const ranges[] = {"segment-range", "agreement-segment-range"};
 	for (size_t i = 0; i < 2; i++) {
@@ -277,7 +277,7 @@ END_TEST
  * A version that wrote the identity without ids and members: read, and rewritten with the members
  * that are configured.
  */
-START_TEST(version_1)
+START_TEST(an_identity_of_version_1_is_rewritten)
 {
 	char text[IDENTITY_BYTES_MAX];
 	set_up("d");
@@ -300,7 +300,7 @@ START_TEST(version_1)
 END_TEST
 
 /* What a newer version writes is not guessed at. */
-START_TEST(newer_version)
+START_TEST(a_newer_identity_is_not_guessed_at)
 {
 	set_up("d");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
@@ -312,7 +312,7 @@ START_TEST(newer_version)
 END_TEST
 
 /* Version 3 knew nothing of roles, lives, and lists that change. */
-START_TEST(version_3)
+START_TEST(version_3_knew_no_roles_and_lives)
 {
 	char text[IDENTITY_BYTES_MAX];
 	struct buffer out = {0};
@@ -412,7 +412,7 @@ END_TEST
  * faults: 91. A member that the file lacks, or gives another number, role or group, is refused by
  * name.
  */
-START_TEST(file_against_members)
+START_TEST(a_member_that_the_file_lacks_is_refused_by_name)
 {
 	struct identity_listed wrong[4];
 	set_up("d");
@@ -465,7 +465,7 @@ END_TEST
  * A group that was forced: the file says so in lines that an older program refuses, and none of
  * them is there before. Who is turned away does not start again. faults: 110
  */
-START_TEST(generations)
+START_TEST(a_forced_group_is_refused_by_older_programs)
 {
 	char text[2048];
 	set_up("d");
@@ -520,7 +520,7 @@ START_TEST(generations)
 END_TEST
 
 /* faults: 39. Who has been removed does not start again, and is told how it could come back. */
-START_TEST(removed)
+START_TEST(a_removed_member_does_not_start_again)
 {
 	set_up("d");
 	open_member();
@@ -557,7 +557,7 @@ END_TEST
  * beginning: until there is a log, the file may change; then a member less, renamed, renumbered is
  * refused, one more is none. Addresses follow the file.
  */
-START_TEST(other_members)
+START_TEST(until_there_is_a_log_the_members_are_those_of_the_file)
 {
 	char text[IDENTITY_BYTES_MAX];
 	struct identity less = G1A, more = G1A, renamed = G1A, swapped = G1A, alone = G1A,
@@ -607,7 +607,7 @@ END_TEST
  * faults: 90. The cluster's id of the configuration and of the directory: not known yet, the same,
  * another.
  */
-START_TEST(other_cluster)
+START_TEST(the_cluster_of_the_directory_must_be_the_configured_one)
 {
 	set_up("d");
 	ck_assert_int_eq(open_as(G1A), 0);
@@ -634,7 +634,7 @@ START_TEST(other_cluster)
 END_TEST
 
 /* faults: 92. That it has no vote is never forgotten, whatever else is learnt. */
-START_TEST(lost)
+START_TEST(a_lost_vote_is_never_forgotten)
 {
 	char text[IDENTITY_BYTES_MAX];
 	set_up("d");
@@ -662,7 +662,7 @@ START_TEST(lost)
 END_TEST
 
 /* A directory that has had a log, and has none any more. */
-START_TEST(without_log)
+START_TEST(a_directory_without_its_log_is_refused)
 {
 	char command[256];
 	set_up("d");
@@ -691,7 +691,7 @@ END_TEST
  * faults: 92. A relative path, from another working directory than the one where the node began to
  * live.
  */
-START_TEST(elsewhere)
+START_TEST(a_relative_path_follows_no_other_working_directory)
 {
 	char config[160], other[320];
 	set_up("d");
@@ -723,7 +723,7 @@ START_TEST(elsewhere)
 END_TEST
 
 /* The only shard master of a cluster that exists does not begin anew. */
-START_TEST(only_master)
+START_TEST(the_only_shard_master_does_not_begin_anew)
 {
 	struct identity m1 = {
 		.cluster = "demo", .node = "m1", .role = "shardmaster", .replica = 1, .shards = 16};
@@ -741,7 +741,7 @@ START_TEST(only_master)
 END_TEST
 
 /* Each byte of the file changed: refused, or what it says is the same. */
-START_TEST(every_byte)
+START_TEST(each_changed_byte_is_refused_or_means_the_same)
 {
 	char text[IDENTITY_BYTES_MAX], changed[IDENTITY_BYTES_MAX];
 	set_up("d");

@@ -99,7 +99,7 @@ static struct member *knows(uint32_t number, uint64_t slot, uint32_t set)
 }
 
 /* A group begins when all have met: not before the last one is there. */
-START_TEST(birth)
+START_TEST(a_group_begins_when_all_have_met)
 {
 	choose(3);
 	enter_empty(1);
@@ -130,7 +130,7 @@ START_TEST(birth_of_the_last)
 END_TEST
 
 /* Two configurations that name other members begin nothing. */
-START_TEST(two_files)
+START_TEST(files_that_disagree_begin_nothing)
 {
 	choose(2);
 	enter_empty(1);
@@ -148,7 +148,7 @@ START_TEST(two_files)
 END_TEST
 
 /* More than a group can begin with. */
-START_TEST(too_many)
+START_TEST(more_than_a_group_can_have_do_not_begin)
 {
 	choose(2);
 	struct identity id = identity_of(1, list_of(0, S(1) | S(2)));
@@ -173,7 +173,7 @@ END_TEST
  * Its group lives without it: it says what to type, answers as nobody, and becomes a member when
  * the list has it.
  */
-START_TEST(joining)
+START_TEST(a_group_that_lives_takes_it_in_as_a_member)
 {
 	struct identity id = {0};
 	choose(3);
@@ -230,7 +230,7 @@ START_TEST(its_file_lacks_a_member)
 END_TEST
 
 /* Another number than its position in the file. */
-START_TEST(numbers)
+START_TEST(another_number_than_the_position_is_refused)
 {
 	struct identity id = {0};
 	choose(2);
@@ -251,7 +251,7 @@ END_TEST
  * A directory that replaces one that was lost: also if the group has not said yet whose lives
  * count.
  */
-START_TEST(lost)
+START_TEST(a_directory_in_the_place_of_a_lost_one_joins)
 {
 	choose(2);
 	for (uint64_t slot = 0; slot < 6; slot += 5) {
@@ -272,7 +272,7 @@ END_TEST
 /*
  * A replica that has lost its log, too, knows the group by its directory alone: that is no birth.
  */
-START_TEST(lost_by_two)
+START_TEST(a_replica_without_its_log_is_no_birth)
 {
 	struct identity id = {0};
 	choose(2);
@@ -307,7 +307,7 @@ static void send_welcome(struct member *from, uint32_t to, uint64_t group, uint3
 }
 
 /* A leader's word counts at once; not that for another node or group, nor a client's. */
-START_TEST(welcome)
+START_TEST(a_leaders_word_counts_at_once)
 {
 	struct identity id = {0};
 	choose(3);
@@ -345,7 +345,7 @@ END_TEST
  * With a log, and a file that lacks members: a newer list is taken over; the same one confirms
  * them; one without us ends it.
  */
-START_TEST(asks_first)
+START_TEST(a_file_that_lacks_members_asks_first)
 {
 	static const struct {
 		uint64_t slot;
@@ -385,7 +385,7 @@ START_TEST(asks_first)
 END_TEST
 
 /* Nobody can be asked: what the directory says stands. */
-START_TEST(asks_nobody)
+START_TEST(without_a_peer_to_ask_the_directory_counts)
 {
 	choose(2);
 	enter(2, identity_of(2, list_of(5, S(1) | S(2) | S(3))), "s3 is missing");

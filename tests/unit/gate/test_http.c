@@ -43,7 +43,7 @@ static const char *ask(const char *request)
 #define GET(path) ask("GET " path " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
 /* The pages are there, and others are not. */
-START_TEST(pages)
+START_TEST(the_pages_are_there_and_others_are_not)
 {
 	set_up();
 	ck_assert_ptr_nonnull(strstr(GET("/livez"), "HTTP/1.1 200 OK"));
@@ -59,7 +59,7 @@ START_TEST(pages)
 END_TEST
 
 /* Readiness follows the node, and ends when the node stops. */
-START_TEST(readiness)
+START_TEST(readiness_follows_the_node)
 {
 	set_up();
 	one.silent = true;
@@ -74,7 +74,7 @@ START_TEST(readiness)
 END_TEST
 
 /* Only GET and HEAD are served, and HEAD has no body. */
-START_TEST(methods)
+START_TEST(only_get_and_head_are_served)
 {
 	set_up();
 	const char *head = ask("HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -94,7 +94,7 @@ START_TEST(methods)
 END_TEST
 
 /* Bytes that are no HTTP, and headers without end, cost only their own connection. */
-START_TEST(garbage)
+START_TEST(garbage_costs_only_its_own_connection)
 {
 	struct buffer request = {0};
 	set_up();
@@ -211,7 +211,7 @@ static void hold(struct http_request *request, void *context)
  * Requests that are being served never give way: then one more waits until one of them has been
  * answered.
  */
-START_TEST(served_stay)
+START_TEST(requests_being_served_never_give_way)
 {
 	static struct raw busy[HTTP_CONNECTIONS_MAX];
 	const struct http_page page = {"/hold", HTTP_GET, hold, NULL};
@@ -317,7 +317,7 @@ static void keep_line(void *context, const char *line, size_t len)
  * A connection that cannot be accepted for want of descriptors waits until there are some; the log
  * names the error, once. faults: 97
  */
-START_TEST(no_descriptor)
+START_TEST(without_a_descriptor_a_connection_waits)
 {
 	set_up();
 	one.log.write = keep_line;
@@ -363,7 +363,7 @@ START_TEST(no_descriptor_but_an_idle_one)
 END_TEST
 
 /* Where descriptors are few, HTTP takes a quarter of them at most. faults: 97 */
-START_TEST(few_descriptors)
+START_TEST(http_takes_a_quarter_of_few_descriptors)
 {
 	struct rlimit limit;
 	struct raw idle[20];
@@ -412,7 +412,7 @@ END_TEST
  * Bodies are bounded together, too: who would pass the bound is refused, and there is room again
  * when he has gone.
  */
-START_TEST(bodies)
+START_TEST(bodies_are_bounded_together)
 {
 	struct raw raws[3];
 	set_up();
@@ -449,7 +449,7 @@ END_TEST
  * Who sends his request byte by byte is told so and cut off, however steadily he does it; others
  * are not.
  */
-START_TEST(trickle)
+START_TEST(a_trickling_request_is_cut_off)
 {
 	struct slice request = slice_string("GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: ");
 	size_t sent = 0;

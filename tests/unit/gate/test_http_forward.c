@@ -253,7 +253,7 @@ START_TEST(to_the_group)
 END_TEST
 
 /* The node itself finds out that it has not got the key. */
-START_TEST(wrong_group)
+START_TEST(a_node_finds_out_that_it_lacks_the_key)
 {
 	set_up();
 	group_2.group = 0;
@@ -277,7 +277,7 @@ END_TEST
  * Who asks for a redirect gets one, who asks for no forwarding gets hints; nobody else is asked
  * then.
  */
-START_TEST(not_forwarded)
+START_TEST(a_client_may_have_hints_instead_of_forwarding)
 {
 	set_up();
 	answers_error(&servers[0], STATUS_NOT_LEADER, servers[1].address);
@@ -295,7 +295,7 @@ END_TEST
  * A write without an answer is never sent a second time: what has become of it is unknown, and that
  * is said.
  */
-START_TEST(no_answer)
+START_TEST(a_write_without_an_answer_is_not_sent_again)
 {
 	set_up();
 	servers[1].silent = servers[2].silent = true;
@@ -314,7 +314,7 @@ END_TEST
  * time, not all of it; and a write that comes after one without an answer goes to another member
  * first.
  */
-START_TEST(silent_member)
+START_TEST(a_silent_member_costs_a_read_part_of_its_time)
 {
 	set_up();
 	servers[1].silent = true;
@@ -342,7 +342,7 @@ START_TEST(silent_member)
 END_TEST
 
 /* The same if the connection is lost meanwhile; a read is asked again elsewhere. */
-START_TEST(lost_connection)
+START_TEST(a_read_whose_connection_is_lost_is_asked_elsewhere)
 {
 	set_up();
 	servers[1].cuts = true;
@@ -372,7 +372,7 @@ END_TEST
  * Nobody can be reached: certainly not applied. Then somebody is back within the time, and it is
  * applied once.
  */
-START_TEST(unreachable)
+START_TEST(without_a_reachable_member_nothing_is_applied)
 {
 	set_up();
 	group_2.addresses[0] = group_2.addresses[1] = "127.0.0.1:1";
@@ -393,7 +393,7 @@ START_TEST(unreachable)
 END_TEST
 
 /* While no leader is known the server waits for one, for a while. */
-START_TEST(no_leader)
+START_TEST(the_server_waits_a_while_for_a_leader)
 {
 	set_up();
 	struct raw raw = begin("PUT", "/put", PUT_OURS);
@@ -415,7 +415,7 @@ END_TEST
  * Two that take each other for the leader do not send a request round in circles: it ends in time,
  * and neither of them forwards it.
  */
-START_TEST(no_circles)
+START_TEST(a_request_does_not_go_round_in_circles)
 {
 	set_up();
 	answers_error(&servers[1], STATUS_NOT_LEADER, servers[2].address);
@@ -434,7 +434,7 @@ START_TEST(no_circles)
 END_TEST
 
 /* A server of another cluster at the address is a mistake of the configuration, and says so. */
-START_TEST(another_cluster)
+START_TEST(a_server_of_another_cluster_is_said_to_be_one)
 {
 	static const char *const clusters[SERVERS] = {"test", "other", "other"};
 	set_up_clusters(clusters);
@@ -447,7 +447,7 @@ START_TEST(another_cluster)
 END_TEST
 
 /* The end of the endpoint is the end of what is under way. */
-START_TEST(abandoned)
+START_TEST(the_end_of_the_endpoint_ends_what_is_under_way)
 {
 	set_up();
 	servers[1].silent = true;
@@ -475,7 +475,7 @@ static void count_answer(void *context, int status, struct slice payload)
 }
 
 /* What is under way is bounded by its bytes, and there is room again when it has been answered. */
-START_TEST(bounded)
+START_TEST(what_is_under_way_is_bounded_by_its_bytes)
 {
 	set_up();
 	struct forwarder *forwarder = forwarder_create(servers[0].echo.host);

@@ -230,7 +230,7 @@ static bool asked_key(const char *key, size_t len)
 /* ---- tests ---- */
 
 /* A put is one command without a session; its answer has the key's new version. */
-START_TEST(put)
+START_TEST(a_put_is_one_command_without_a_session)
 {
 	set_up();
 	node_answers_write(0, 3);
@@ -250,7 +250,7 @@ START_TEST(put)
 END_TEST
 
 /* A get is one query; values that are no text come as base64. */
-START_TEST(get)
+START_TEST(a_get_is_one_query)
 {
 	set_up();
 	node_answers_read(0, slice_string("v"));
@@ -286,7 +286,7 @@ static long header(const char *answer, const char *name)
  * What may be old says how old, also when there is no such key; what is asked of the leader in the
  * usual way says nothing.
  */
-START_TEST(stale)
+START_TEST(an_old_answer_says_how_old_it_is)
 {
 	set_up();
 	node_answers_read(0, slice_string("new"));
@@ -315,7 +315,7 @@ END_TEST
  * Too old, of unknown age, refused or malformed: the leader is asked, and if that is no use, so is
  * the answer.
  */
-START_TEST(too_stale)
+START_TEST(after_a_too_old_answer_the_leader_is_asked)
 {
 	set_up();
 	node_answers_read(0, slice_string("new"));
@@ -350,7 +350,7 @@ START_TEST(too_stale)
 END_TEST
 
 /* The key is everything behind /get/, decoded; it may hold any byte. */
-START_TEST(keys)
+START_TEST(a_key_may_hold_any_byte)
 {
 	set_up();
 	node_answers_read(0, slice_string("v"));
@@ -377,7 +377,7 @@ START_TEST(keys)
 END_TEST
 
 /* A delete is one command; there being nothing to delete is 404. */
-START_TEST(delete)
+START_TEST(a_delete_is_one_command)
 {
 	set_up();
 	node_answers_write(0, 0);
@@ -394,7 +394,7 @@ START_TEST(delete)
 END_TEST
 
 /* A transaction is one command, and its answer is 200 whichever branch was taken. */
-START_TEST(txn)
+START_TEST(a_transaction_is_one_command)
 {
 	static const char text[] = "{\"if\":[{\"target\":\"exists\",\"key\":\"a\"}],"
 				   "\"then\":[{\"op\":\"get\",\"key\":\"a\"}],"
@@ -431,7 +431,7 @@ START_TEST(txn)
 END_TEST
 
 /* Mistakes of the client never reach the node. */
-START_TEST(mistakes)
+START_TEST(mistakes_of_the_client_never_reach_the_node)
 {
 	set_up();
 	node_answers_write(0, 1);
@@ -481,7 +481,7 @@ START_TEST(mistakes)
 END_TEST
 
 /* Every status of the node becomes the code that says the same. */
-START_TEST(statuses)
+START_TEST(every_status_has_its_code)
 {
 	static const struct {
 		int status;
@@ -525,7 +525,7 @@ START_TEST(statuses)
 END_TEST
 
 /* A replica that does not lead says who does, and where; a redirect is for those who ask for it. */
-START_TEST(leader_hint)
+START_TEST(a_follower_says_where_the_leader_is)
 {
 	set_up();
 	node_answers_error(STATUS_NOT_LEADER, "why", "b:1");
@@ -553,7 +553,7 @@ START_TEST(leader_hint)
 END_TEST
 
 /* A key of another group is 421 with the group's addresses; one that waits for a group is 503. */
-START_TEST(group_hint)
+START_TEST(a_key_of_another_group_is_421)
 {
 	set_up();
 	node_answers_error(STATUS_WRONG_GROUP, "why", "");
@@ -575,7 +575,7 @@ END_TEST
  * What the URL of a request holds never ends up in a header if it could be anything but a part of
  * it.
  */
-START_TEST(strange_location)
+START_TEST(a_strange_url_never_ends_up_in_a_header)
 {
 	set_up();
 	node_answers_error(STATUS_NOT_LEADER, "why", "b:1");
@@ -590,7 +590,7 @@ START_TEST(strange_location)
 END_TEST
 
 /* No answer in time: unknown for a write; the time is the client's. */
-START_TEST(no_answer)
+START_TEST(a_write_without_an_answer_in_time_is_unknown)
 {
 	set_up();
 	fake.silent = true;
@@ -610,7 +610,7 @@ END_TEST
  * Requests under way are bounded: one more is told to come back, and those that were there are
  * served.
  */
-START_TEST(bounded)
+START_TEST(requests_under_way_are_bounded)
 {
 	static struct raw raws[HTTP_KV_REQUESTS_MAX];
 	set_up();
@@ -637,7 +637,7 @@ END_TEST
  * A client that goes away while its request is under way harms nobody; nor does the end of the
  * server.
  */
-START_TEST(abandoned)
+START_TEST(a_client_that_goes_away_harms_no_other)
 {
 	set_up();
 	fake.silent = true;
@@ -657,7 +657,7 @@ START_TEST(abandoned)
 END_TEST
 
 /* A connection serves one request after the other, also when they are sent together. */
-START_TEST(keep_alive)
+START_TEST(a_connection_serves_requests_one_after_the_other)
 {
 	set_up();
 	node_answers_read(0, slice_string("v"));
@@ -677,7 +677,7 @@ END_TEST
  * The largest command fits as base64; a longer body is 413 before anything looks at it, also
  * without its length.
  */
-START_TEST(large)
+START_TEST(the_largest_command_fits_and_more_is_413)
 {
 	struct buffer body = {0};
 	set_up();

@@ -41,7 +41,7 @@ static const size_t STEPS[] = {1, 2, 3, 7, 1u << 20};
 #define NSTEPS (sizeof STEPS / sizeof STEPS[0])
 
 /* Every odd request is refused with its code, and nothing of it is taken for a request. */
-START_TEST(odd)
+START_TEST(every_odd_request_is_refused_with_its_code)
 {
 	for (size_t i = 0; i < ODD_COUNT; i++) {
 		for (size_t s = 0; s < NSTEPS; s++) {
@@ -58,7 +58,7 @@ START_TEST(odd)
 END_TEST
 
 /* Every good one is read, and what follows it too. */
-START_TEST(good)
+START_TEST(every_good_request_is_read)
 {
 	for (size_t i = 0; i < GOOD_COUNT; i++) {
 		const struct good_request *request = &GOOD_REQUESTS[i];
@@ -79,7 +79,7 @@ START_TEST(good)
 END_TEST
 
 /* A request that is cut off anywhere is no request, and no mistake either. */
-START_TEST(unfinished)
+START_TEST(a_request_that_is_cut_off_is_none)
 {
 	for (size_t i = 0; i < GOOD_COUNT; i++) {
 		struct slice bytes = GOOD_REQUESTS[i].bytes;
@@ -108,7 +108,7 @@ static int code_of(const struct buffer *request)
  * Lines, heads, extensions and trailers have bounds, and are refused as soon as they pass them,
  * without waiting for their end.
  */
-START_TEST(bounds)
+START_TEST(lines_heads_and_trailers_are_bounded)
 {
 	static const struct {
 		const char *before, *repeated;
@@ -144,7 +144,7 @@ START_TEST(bounds)
 END_TEST
 
 /* As many headers as may be, and a head of exactly the length that may be. */
-START_TEST(largest)
+START_TEST(as_many_headers_as_may_be_are_read)
 {
 	struct buffer request = {0};
 	buffer_format(&request, "GET / HTTP/1.1\r\nHost: x\r\n");
@@ -177,7 +177,7 @@ static enum http_parsed feed(struct http_parser *p, const char *text)
 }
 
 /* What the client waits for is said once, and only if the body has not begun to come. */
-START_TEST(expectation)
+START_TEST(an_expectation_is_reported_once)
 {
 	struct http_parser p = {.body_bytes_max = BODY_BYTES_MAX};
 	ck_assert_int_eq(feed(&p, "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"),
@@ -204,7 +204,7 @@ START_TEST(expectation)
 END_TEST
 
 /* A request in its parts; nothing of it is left in the next one. */
-START_TEST(parts)
+START_TEST(a_request_is_read_in_its_parts)
 {
 	struct http_parser p = {.body_bytes_max = BODY_BYTES_MAX};
 	struct slice value;

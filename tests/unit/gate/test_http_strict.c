@@ -52,7 +52,7 @@ static unsigned count(const char *text, const char *part)
 }
 
 /* Behind each odd request stands a good one, which must not be served: nobody knows whose it is. */
-START_TEST(odd)
+START_TEST(nothing_behind_an_odd_request_is_served)
 {
 	set_up();
 	for (size_t i = 0; i < ODD_COUNT; i++) {
@@ -125,7 +125,7 @@ static unsigned answers_in(const struct raw *raw)
 }
 
 /* Good requests are answered one by one, and the connection stays if it should. */
-START_TEST(good)
+START_TEST(good_requests_are_answered_one_by_one)
 {
 	set_up();
 	for (size_t i = 0; i < GOOD_COUNT; i++) {
@@ -158,7 +158,7 @@ START_TEST(good)
 END_TEST
 
 /* Who waits for "100 Continue" gets it, and then the answer. */
-START_TEST(expectation)
+START_TEST(a_client_that_expects_100_gets_it)
 {
 	set_up();
 	struct raw raw = raw_connect(http_port(http));
@@ -183,7 +183,7 @@ START_TEST(expectation)
 END_TEST
 
 /* A client may end its side when it has sent everything, and is answered. */
-START_TEST(half_closed)
+START_TEST(a_client_may_end_its_side_and_is_answered)
 {
 	set_up();
 	struct raw raw = raw_connect(http_port(http));
@@ -200,7 +200,7 @@ END_TEST
  * One who ends his side in the middle of a request is told that it is incomplete; one who does so
  * between two is not.
  */
-START_TEST(cut_off)
+START_TEST(a_request_that_is_cut_off_is_told_so)
 {
 	set_up();
 	for (size_t i = 0; i < GOOD_COUNT; i++) {

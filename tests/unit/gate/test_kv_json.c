@@ -36,7 +36,7 @@ static bool equals(struct buffer *out, const char *text)
 }
 
 /* A record is text, or base64 where it says so; text may hold any character. */
-START_TEST(records)
+START_TEST(a_record_is_text_or_base64)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	ck_assert_int_eq(parse_record("{\"key\":\"k\",\"value\":\"v \\u00e4\\n\"}"), 0);
@@ -58,7 +58,7 @@ START_TEST(records)
 END_TEST
 
 /* What is no record is refused with a sentence that says why. */
-START_TEST(malformed_records)
+START_TEST(a_malformed_record_is_refused_with_a_reason)
 {
 	static const char *const texts[][2] = {
 		{"", "empty"},
@@ -90,7 +90,7 @@ START_TEST(malformed_records)
 END_TEST
 
 /* Every compare and every operation becomes its struct. */
-START_TEST(transactions)
+START_TEST(compares_and_operations_become_structs)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	ck_assert_int_eq(
@@ -134,7 +134,7 @@ START_TEST(transactions)
 END_TEST
 
 /* A transaction with one mistake is refused as a whole, and the mistake's place is named. */
-START_TEST(malformed_transactions)
+START_TEST(a_mistake_in_a_transaction_is_named_by_its_place)
 {
 	static const char *const texts[][2] = {
 		{"{}", "empty"},
@@ -183,7 +183,7 @@ END_TEST
  * Depth, number of values and number of operations are bounded; brackets within strings do not
  * count.
  */
-START_TEST(limits)
+START_TEST(depth_and_numbers_of_values_are_bounded)
 {
 	struct buffer text = {0};
 	arena_init(&arena, ARENA_BYTES_MAX);
@@ -221,7 +221,7 @@ END_TEST
  * Records and errors are written as text where they can be, as base64 where they must or are asked
  * to be.
  */
-START_TEST(written)
+START_TEST(records_are_written_as_text_where_they_can_be)
 {
 	struct buffer out = {0};
 	struct wire_kv_result result = {
@@ -256,7 +256,7 @@ START_TEST(written)
 END_TEST
 
 /* The results of a transaction name the operations of the branch that was taken. */
-START_TEST(results)
+START_TEST(results_name_the_operations_of_their_branch)
 {
 	struct buffer out = {0};
 	struct wire_kv_result values[2] = {

@@ -22,7 +22,7 @@ static void make_conf(void)
  * faults: 97. What connections and the endpoint get never takes what is needed otherwise; a large
  * limit changes nothing.
  */
-START_TEST(shares)
+START_TEST(shares_never_take_what_is_needed_otherwise)
 {
 	struct descriptor_plan plan;
 	char error[300];
@@ -53,7 +53,7 @@ START_TEST(shares)
 END_TEST
 
 /* faults: 97. Too few for the least that is needed: said at once, with the number. */
-START_TEST(too_few)
+START_TEST(too_few_descriptors_are_said_at_once)
 {
 	struct descriptor_plan plan;
 	char error[300], number[32];

@@ -162,9 +162,9 @@ START_TEST(a_file_that_was_cut_is_not_written_to)
 }
 END_TEST
 
+/* Create, write, sync, read, rename, remove and list, one after another. */
 START_TEST(blocking_calls_do_what_they_say)
 {
-	/* Create, write, sync, read, rename, remove and list, one after another. */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
@@ -204,12 +204,12 @@ START_TEST(blocking_calls_do_what_they_say)
 }
 END_TEST
 
+/*
+ * DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file
+ * held before.
+ */
 START_TEST(a_created_file_is_really_filled)
 {
-	/*
-	 * DISK_CREATE with a length gives a file of zeros whose blocks exist, whatever the file
-	 * held before.
-	 */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
@@ -294,12 +294,12 @@ static void submit_many(struct fixture *f)
 	free(many);
 }
 
+/*
+ * Many requests on both lanes complete in order, never within submit, and have their effect
+ * in order.
+ */
 START_TEST(requests_of_a_lane_keep_their_order)
 {
-	/*
-	 * Many requests on both lanes complete in order, never within submit, and have their effect
-	 * in order.
-	 */
 	struct fixture f;
 	begin(&f);
 	submit_many(&f);
@@ -340,12 +340,12 @@ static void submit_sized(struct fixture *f, struct disk_file *file, struct sized
 	disk_submit(f->disk, &sized->request);
 }
 
+/*
+ * After use_loop, small writes to the log wait for run, and their callbacks for dispatch.
+ * Large ones need neither.
+ */
 START_TEST(the_loop_carries_out_small_writes)
 {
-	/*
-	 * After use_loop, small writes to the log wait for run, and their callbacks for dispatch.
-	 * Large ones need neither.
-	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -412,11 +412,11 @@ START_TEST(a_slow_disk_is_the_threads)
 }
 END_TEST
 
+/*
+ * Drain returns also when the last turn ran what was left and nobody has run the callbacks.
+ */
 START_TEST(drain_takes_what_the_loop_has_carried_out)
 {
-	/*
-	 * Drain returns also when the last turn ran what was left and nobody has run the callbacks.
-	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -434,12 +434,12 @@ START_TEST(drain_takes_what_the_loop_has_carried_out)
 }
 END_TEST
 
+/*
+ * Whoever carries a write to the log out, the loop or the thread: they complete, and have
+ * their effect, in order.
+ */
 START_TEST(small_and_large_writes_keep_their_order)
 {
-	/*
-	 * Whoever carries a write to the log out, the loop or the thread: they complete, and have
-	 * their effect, in order.
-	 */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -529,20 +529,20 @@ static void run_chain(bool at_loop)
 	end(&f);
 }
 
+/* A chain of every operation, each submitted from the callback of the one before. */
 START_TEST(callbacks_may_submit)
 {
-	/* A chain of every operation, each submitted from the callback of the one before. */
 	for (int use_loop = 0; use_loop <= 1; use_loop++)
 		run_chain(use_loop == 1);
 }
 END_TEST
 
+/*
+ * A second disk on the same directory is LOCKED until the first is gone; parents are
+ * created.
+ */
 START_TEST(a_directory_has_one_user)
 {
-	/*
-	 * A second disk on the same directory is LOCKED until the first is gone; parents are
-	 * created.
-	 */
 	struct fixture f;
 	begin(&f);
 	struct disk *other;
@@ -565,10 +565,9 @@ START_TEST(a_directory_has_one_user)
 }
 END_TEST
 
-/* faults: 78 */
+/* faults: 78. No descriptor of the disk is inherited by a program that the process starts. */
 START_TEST(descriptors_are_close_on_exec)
 {
-	/* No descriptor of the disk is inherited by a program that the process starts. */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 10);
@@ -595,10 +594,9 @@ START_TEST(descriptors_are_close_on_exec)
 }
 END_TEST
 
-/* faults: 21 */
+/* faults: 21. When a limit lets only the first part of a write through, the write has failed. */
 START_TEST(a_write_that_ends_early_is_an_error)
 {
-	/* When a limit lets only the first part of a write through, the write has failed. */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);
@@ -629,7 +627,7 @@ START_TEST(a_write_that_ends_early_is_an_error)
 END_TEST
 
 /* faults: 97. No room for a thread is an error with a reason, and nothing is begun. */
-START_TEST(no_thread)
+START_TEST(no_room_for_a_thread_is_an_error)
 {
 	struct fixture f;
 	begin(&f);
@@ -681,9 +679,9 @@ static void user_fatal(void *context, int status, const char *why)
 	ck_abort_msg("%s: %s", why, status_text(status));
 }
 
+/* Records over several segments are all there when the log is opened again. */
 START_TEST(a_wal_lives_on_the_real_disk)
 {
-	/* Records over several segments are all there when the log is opened again. */
 	struct fixture f;
 	begin(&f);
 	use_loop(&f);
@@ -763,12 +761,12 @@ static void second_ends(void)
 		usleep(1000);
 }
 
+/*
+ * What ends between the look at the descriptor and the look at the queue is taken, or makes
+ * the descriptor readable again.
+ */
 START_TEST(a_completion_in_the_middle_of_a_dispatch_is_heard)
 {
-	/*
-	 * What ends between the look at the descriptor and the look at the queue is taken, or makes
-	 * the descriptor readable again.
-	 */
 	begin(&three.f);
 	watched_fd = disk_posix_fd(three.f.disk);
 	ask_for(0);

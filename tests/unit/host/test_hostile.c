@@ -40,7 +40,7 @@ static void check_serves(void)
 }
 
 /* Bytes that are no frame close the connection that sent them, at any point, and no other. */
-START_TEST(garbage)
+START_TEST(garbage_closes_its_own_connection_only)
 {
 	struct rng rng;
 	struct buffer frame = {0};
@@ -73,7 +73,7 @@ END_TEST
  * What comes before the hello, is longer than a hello may be, or is a second hello, ends the
  * connection.
  */
-START_TEST(hello_rules)
+START_TEST(what_is_no_proper_hello_ends_the_connection)
 {
 	struct buffer frames[6] = {{0}};
 	char large[HELLO_BYTES_MAX + 1] = {0};
@@ -102,7 +102,7 @@ END_TEST
  * A refusal says why and arrives even when the sender has sent more than was read; then the
  * connection ends.
  */
-START_TEST(refusals)
+START_TEST(a_refusal_says_why_and_arrives)
 {
 	static const struct {
 		uint32_t version;
@@ -159,7 +159,7 @@ START_TEST(refusals)
 END_TEST
 
 /* A length beyond the limit is refused from its four bytes, before anything is kept for it. */
-START_TEST(oversize)
+START_TEST(a_length_beyond_the_limit_is_refused_at_once)
 {
 	start_server();
 	for (int i = 0; i < 3; i++) {
@@ -178,8 +178,11 @@ END_TEST
  * Answers of somebody who was never asked end his connection; whatever number they bear, the node
  * does not hear of them.
  */
-/* faults: 96 */
-START_TEST(replies_to_nothing)
+/*
+ * faults: 96. A reply to what was never asked, of any method, ends its connection and reaches no
+ * node.
+ */
+START_TEST(a_reply_to_nothing_ends_the_connection)
 {
 	static const uint16_t methods[] = {
 		METHOD_PING,      METHOD_HELLO,    METHOD_QUERY, METHOD_PB_FORWARD,
@@ -204,7 +207,7 @@ START_TEST(replies_to_nothing)
 END_TEST
 
 /* Frames that arrive byte by byte, or in any other portions, are the same frames. */
-START_TEST(portions)
+START_TEST(frames_arrive_in_any_portions)
 {
 	struct rng rng;
 	struct buffer out = {0};
@@ -234,7 +237,7 @@ END_TEST
  * A connection that never says hello, or never ends a frame however busily it sends, is cut by its
  * time limit.
  */
-START_TEST(slow_senders)
+START_TEST(a_slow_sender_is_cut_by_its_time_limit)
 {
 	struct host_options options = options_of("127.0.0.1:0");
 	options.settings.hello_timeout_ms = 60;
@@ -277,7 +280,7 @@ static uint64_t buffered(void)
  * A client that sends without reading its replies is no longer read, so that what is kept for it
  * stays bounded, and is then cut.
  */
-START_TEST(never_reading)
+START_TEST(a_client_that_never_reads_is_bounded_and_cut)
 {
 	static uint8_t payload[60000];
 	struct host_options options = options_of("127.0.0.1:0");
@@ -309,7 +312,7 @@ START_TEST(never_reading)
 END_TEST
 
 /* A link whose unsent output passes its budget is cut at once. */
-START_TEST(output_budget)
+START_TEST(a_link_beyond_its_budget_is_cut)
 {
 	static uint8_t payload[1 << 20];
 	struct host_options options = options_of("127.0.0.1:0");
@@ -334,7 +337,7 @@ START_TEST(output_budget)
 END_TEST
 
 /* When all buffers together pass their budget, the largest holder is cut and the others are not. */
-START_TEST(total_budget)
+START_TEST(beyond_the_total_the_largest_holder_is_cut)
 {
 	static uint8_t payload[1 << 20];
 	struct host_options options = options_of("127.0.0.1:0");
@@ -397,7 +400,7 @@ START_TEST(too_many_requests)
 END_TEST
 
 /* PING is answered by the transport, whatever the node does. */
-START_TEST(ping)
+START_TEST(the_transport_answers_a_ping)
 {
 	struct buffer out = {0};
 	struct message message;
@@ -451,7 +454,7 @@ static struct raw accept_client(int listen_fd)
  * A dialled peer that falls silent is probed; if it answers the link stays, if not it is cut and
  * the node is told.
  */
-START_TEST(half_open)
+START_TEST(a_silent_peer_is_probed)
 {
 	uint16_t port;
 	link_id link;
@@ -488,7 +491,7 @@ END_TEST
  * A server that takes the connection and says nothing, or not what a server says, is a failed
  * attempt.
  */
-START_TEST(bad_servers)
+START_TEST(a_server_that_speaks_nonsense_is_a_failed_attempt)
 {
 	uint16_t port;
 	link_id link;

@@ -117,7 +117,7 @@ START_TEST(members_hear_each_other)
 END_TEST
 
 /* Also when the member can be asked only later: what has come by then is kept. */
-START_TEST(confirmed_later)
+START_TEST(what_came_before_the_confirmation_is_kept)
 {
 	choose_addresses();
 	start_member(&s2, 2);
@@ -178,7 +178,7 @@ END_TEST
  * A connection in the name of a member: while the member is down nothing comes of it, and it ends;
  * when it is up, it says no.
  */
-START_TEST(impostors)
+START_TEST(an_impostor_is_not_heard)
 {
 	choose_addresses();
 	start_member(&s2, 2);
@@ -268,7 +268,7 @@ START_TEST(impostors_make_room)
 END_TEST
 
 /* Of an unconfirmed connection only so much is kept. */
-START_TEST(bounded)
+START_TEST(an_unconfirmed_connection_is_bounded)
 {
 	static uint8_t large[256 * 1024];
 	choose_addresses();
@@ -360,7 +360,7 @@ static void add_hello(struct buffer *out, const struct wire_hello *hello)
 }
 
 /* Whatever both know must agree; what one does not know agrees with everything. */
-START_TEST(hellos)
+START_TEST(what_both_know_must_agree)
 {
 	struct buffer out = {0};
 	choose_addresses();

@@ -57,7 +57,7 @@ static void *produce(void *context)
  * Calls from other threads run on the loop's thread; none is lost, however they meet the loop, and
  * many in a row are few.
  */
-START_TEST(wakeups)
+START_TEST(calls_from_other_threads_run_on_the_loop)
 {
 	pthread_t threads[4];
 	start_one(1000);
@@ -145,7 +145,7 @@ static void on_fire(void *data)
  * Timers fire in the order of their times, never early; cancelled ones do not; equal times keep the
  * order of setting.
  */
-START_TEST(timers)
+START_TEST(timers_fire_in_order_and_never_early)
 {
 	struct firing f[6];
 	nfired = 0;
@@ -207,7 +207,7 @@ static void on_watched(void *context)
 }
 
 /* A watched descriptor is an input each time it becomes readable. */
-START_TEST(watching)
+START_TEST(a_readable_descriptor_is_an_input)
 {
 	int fd = eventfd(0, EFD_NONBLOCK);
 	start_one(1000);
@@ -225,7 +225,7 @@ START_TEST(watching)
 END_TEST
 
 /* host_run() returns true when the node says that it has stopped. */
-START_TEST(orderly_stop)
+START_TEST(run_returns_true_when_the_node_has_stopped)
 {
 	start_one(60000);
 	host_stop(one.host);
@@ -237,7 +237,7 @@ START_TEST(orderly_stop)
 END_TEST
 
 /* A node that does not stop is given its time, and host_run() says so. */
-START_TEST(stop_timeout)
+START_TEST(a_node_that_does_not_stop_is_given_its_time)
 {
 	start_one(20);
 	one.stop_at_once = false;
@@ -248,7 +248,7 @@ START_TEST(stop_timeout)
 END_TEST
 
 /* fatal() writes one line that says why, and ends the process with code 70. */
-START_TEST(fatal)
+START_TEST(fatal_says_why_and_ends_with_70)
 {
 	int out[2], status = 0;
 	char line[512] = "";
@@ -336,7 +336,7 @@ static void ask(struct echo *e, link_id link)
  * Hosts on one loop talk to each other as if each had its own; one that nobody talks to has few
  * turns.
  */
-START_TEST(shared_messages)
+START_TEST(hosts_of_a_loop_talk_as_if_alone)
 {
 	start_sharing();
 	link_id there = dial_sharing(0, 1), back = dial_sharing(1, 0);
@@ -360,7 +360,7 @@ static void on_counted(void *context)
 }
 
 /* A call ends the turn of its host, and of no other; one of the loop, that of none. */
-START_TEST(shared_calls)
+START_TEST(a_call_ends_the_turn_of_its_host_only)
 {
 	enum { CALLS = 1000 };
 	struct host_call call = {.callback = on_counted};
@@ -392,7 +392,7 @@ START_TEST(shared_calls)
 END_TEST
 
 /* Calls from other threads all arrive, those for a host and those for the loop. */
-START_TEST(shared_wakeups)
+START_TEST(calls_for_hosts_and_for_the_loop_all_arrive)
 {
 	pthread_t threads[4];
 	start_sharing();
@@ -419,7 +419,7 @@ static void on_due(void *data)
 }
 
 /* A timer of one host fires in the turn in which it is due, though only others get inputs. */
-START_TEST(shared_timer)
+START_TEST(a_timer_fires_in_the_turn_in_which_it_is_due)
 {
 	struct timer timer;
 	struct host_call call = {.callback = on_counted};
@@ -453,7 +453,7 @@ static void send_at_turn_end(struct node *node)
 /*
  * What is cut while turns are ended is told in the very next one, though that host gets no input.
  */
-START_TEST(shared_cut)
+START_TEST(a_link_that_is_cut_at_a_turns_end_is_told_next)
 {
 	struct node_ops ops = ECHO_OPS;
 	struct host_call call = {.callback = on_counted};
@@ -502,7 +502,7 @@ static void queue_letters(const char *text)
  * A call that is forgotten does not run, not even when its turn had come; the others do, and it may
  * be used again.
  */
-START_TEST(shared_forget)
+START_TEST(a_forgotten_call_does_not_run)
 {
 	start_sharing();
 	for (size_t i = 0; i < 4; i++)
@@ -534,7 +534,7 @@ static void on_end_one(void *context)
  * A host may be destroyed within a turn in which it had inputs; the others go on, and see its links
  * go down.
  */
-START_TEST(shared_destroy)
+START_TEST(a_host_may_be_destroyed_within_its_turn)
 {
 	struct host_call input = {.callback = on_counted}, end = {.callback = on_end_one};
 	struct timer timer;
@@ -559,7 +559,7 @@ START_TEST(shared_destroy)
 END_TEST
 
 /* A host that has stopped has no turns any more; the others do. */
-START_TEST(shared_stop)
+START_TEST(a_host_that_has_stopped_has_no_turns)
 {
 	struct host_call call = {.callback = on_counted};
 	start_sharing();

@@ -32,7 +32,7 @@ static uint64_t series(struct member *m, const char *peer)
  * Whom only the group names is heard from the moment on in which it is a member; and has metrics of
  * its own.
  */
-START_TEST(added)
+START_TEST(an_added_member_is_heard)
 {
 	choose_places();
 	nfile = 2; /* s1 and s2 */
@@ -94,7 +94,7 @@ END_TEST
  * A removed member is heard for a while, on the connections that it has; on a new one it is told,
  * notes it, and stops.
  */
-START_TEST(removed)
+START_TEST(a_removed_member_is_told_and_stops)
 {
 	choose_places();
 	struct member *s1 = member_run(1, 5, S(1) | S(2) | S(3));
@@ -125,7 +125,7 @@ END_TEST
  * The list of a later generation counts, whatever its slot: who is not in it is told, notes it, and
  * stops. faults: 110
  */
-START_TEST(superseded)
+START_TEST(a_member_of_an_older_generation_stops)
 {
 	choose_places();
 	struct member *s1 = member_run(1, 5, S(1) | S(2) | S(3));
@@ -152,7 +152,7 @@ START_TEST(superseded)
 END_TEST
 
 /* The node is stopped, to be started anew. */
-START_TEST(forced)
+START_TEST(a_forced_node_is_stopped_to_start_anew)
 {
 	choose_places();
 	struct member *s1 = member_run(1, 5, S(1) | S(2) | S(3));
@@ -219,7 +219,7 @@ START_TEST(newer_list_is_asked_for)
 END_TEST
 
 /* Another group's list, and one that is not newer than told, are not believed. */
-START_TEST(wrong_answers)
+START_TEST(wrong_lists_are_not_believed)
 {
 	choose_places();
 	struct member *s1 = member_run(1, 5, S(1) | S(2));
@@ -275,7 +275,7 @@ END_TEST
  * A member has moved, and neither the others' configuration nor their list says so: its hello does,
  * on a connection from the directory that counts. Another directory's does not.
  */
-START_TEST(moved)
+START_TEST(a_member_that_has_moved_says_so_itself)
 {
 	choose_places();
 	for (uint64_t life = 0x999; life != 0; life = life == 0x999 ? 0x102 : 0) {
@@ -346,7 +346,7 @@ START_TEST(removed_goes_at_last)
 END_TEST
 
 /* Members come and go for ever; what is kept of them is bounded. */
-START_TEST(many)
+START_TEST(what_is_kept_of_members_is_bounded)
 {
 	choose_places();
 	nfile = 1;

@@ -155,7 +155,7 @@ static void end_both(void)
 }
 
 /* faults: 100. A server comes back with another address: whoever knows its name finds it. */
-START_TEST(moved)
+START_TEST(a_server_with_a_new_address_is_found)
 {
 	set_there("127.0.0.1", NULL, false);
 	start_server("127.0.0.1");
@@ -175,7 +175,7 @@ START_TEST(moved)
 END_TEST
 
 /* faults: 100. Nobody at the first address: the second is tried in the same attempt. */
-START_TEST(two_addresses)
+START_TEST(the_second_address_is_tried_in_the_same_attempt)
 {
 	set_there("127.0.0.9", "127.0.0.1", false);
 	start_server("127.0.0.1");
@@ -192,7 +192,7 @@ END_TEST
  * faults: 100. The first address takes connections and says nothing: the next attempt begins with
  * the second.
  */
-START_TEST(silent_address)
+START_TEST(after_a_silent_address_the_next_is_tried)
 {
 	set_there("127.0.0.9", "127.0.0.1", false);
 	start_server("127.0.0.1");
@@ -213,7 +213,7 @@ END_TEST
  * faults: 100. While a name server does not answer, the loop goes on; others are found; and the
  * host may end.
  */
-START_TEST(hanging)
+START_TEST(a_hanging_name_server_stops_no_loop)
 {
 	set_there("127.0.0.1", NULL, true);
 	start_server("127.0.0.1");
@@ -246,7 +246,7 @@ END_TEST
  * faults: 100. More names than threads: they take turns, and all are found when there are answers
  * again.
  */
-START_TEST(many_names)
+START_TEST(more_names_than_threads_take_turns)
 {
 	set_there("127.0.0.1", NULL, true);
 	start_server("127.0.0.1");
@@ -264,7 +264,7 @@ START_TEST(many_names)
 END_TEST
 
 /* faults: 100. The name server has gone, the node has not: its last address is as good as ever. */
-START_LOOP_TEST(last_known, 0, 2)
+START_LOOP_TEST(the_last_known_address_is_as_good_as_ever, 0, 2)
 {
 	set_there("127.0.0.1", NULL, false);
 	start_server("127.0.0.1");

@@ -40,7 +40,7 @@ static struct host_request *ask(struct answers *a, const char *text, uint32_t ti
  * The answer comes after the turn in which the node gave it, not within the request, also when it
  * gave it at once.
  */
-START_TEST(answered)
+START_TEST(the_answer_comes_after_the_turn)
 {
 	struct answers a = {0}, b = {0};
 	set_up();
@@ -83,7 +83,7 @@ START_TEST(asked_in_answer)
 END_TEST
 
 /* A node that stays silent is an unknown outcome; what it says later is nobody's. */
-START_TEST(timeout)
+START_TEST(a_silent_node_is_an_unknown_outcome)
 {
 	struct answers a = {0};
 	set_up();
@@ -101,7 +101,7 @@ START_TEST(timeout)
 END_TEST
 
 /* A request that was cancelled is not answered, whether the node had answered it or not. */
-START_TEST(cancelled)
+START_TEST(a_cancelled_request_is_not_answered)
 {
 	struct answers a = {0}, b = {0}, c = {0};
 	set_up();
@@ -121,7 +121,7 @@ END_TEST
  * Requests of this process and of the network do not get in each other's way: links have different
  * numbers.
  */
-START_TEST(own_link)
+START_TEST(requests_of_the_process_have_a_link_of_their_own)
 {
 	struct answers a = {0};
 	struct message message;
@@ -148,7 +148,7 @@ START_TEST(own_link)
 END_TEST
 
 /* What is under way at the end of the host is forgotten. */
-START_TEST(forgotten)
+START_TEST(at_the_hosts_end_what_is_under_way_is_forgotten)
 {
 	struct answers a = {0};
 	set_up();

@@ -73,7 +73,7 @@ static void close_all(struct raw *raws, size_t count)
  * faults: 97. Strangers have said hello and are idle: who has been silent longest makes room for
  * the next.
  */
-START_TEST(idle_strangers)
+START_TEST(idle_strangers_make_room)
 {
 	struct raw raws[4];
 	start(2);
@@ -96,7 +96,7 @@ END_TEST
  * faults: 97. While all wait for answers a stranger is refused, and told why; a member comes in,
  * and costs nobody his seat.
  */
-START_TEST(busy_strangers)
+START_TEST(a_stranger_is_refused_while_all_wait)
 {
 	struct raw raws[5];
 	int status;
@@ -123,7 +123,7 @@ END_TEST
  * faults: 97. Who says nothing makes room for others who say nothing yet, and is in nobody else's
  * way.
  */
-START_TEST(silent_newcomers)
+START_TEST(silent_newcomers_make_room_for_each_other)
 {
 	struct raw raws[8];
 	start(2);
@@ -145,7 +145,7 @@ START_TEST(silent_newcomers)
 END_TEST
 
 /* faults: 97. A member has a few seats; what claims its name beyond that is one stranger more. */
-START_TEST(members)
+START_TEST(a_member_has_a_few_seats)
 {
 	struct raw raws[8];
 	start(1);
@@ -170,7 +170,7 @@ END_TEST
  * faults: 97. A member whose machine went away without a word, again and again: who has been silent
  * for long makes room.
  */
-START_TEST(silent_members)
+START_TEST(silent_members_make_room)
 {
 	struct raw raws[6];
 	size_t position = 0;
@@ -218,7 +218,7 @@ static void take_descriptors(int left, struct rlimit *before)
  * faults: 97. No descriptor is left: an idle stranger gives his back for whoever comes, and for a
  * node that we dial.
  */
-START_TEST(descriptors)
+START_TEST(an_idle_stranger_gives_its_descriptor_back)
 {
 	struct raw raws[4];
 	struct rlimit before;

@@ -81,7 +81,7 @@ static void end(struct raw *raw)
 }
 
 /* A connection that is merely idle is probed now and then, and ended late. */
-START_TEST(idle)
+START_TEST(an_idle_connection_is_probed_now_and_then)
 {
 	struct raw raw = start();
 	ck_assert_uint_eq(pass(&raw, 1500, false), 0);
@@ -97,7 +97,7 @@ END_TEST
  * One along which an answer is due is found dead after two seconds: then there is time to ask
  * again.
  */
-START_TEST(request_waits)
+START_TEST(a_dead_connection_with_a_request_is_found_early)
 {
 	struct raw raw = start();
 	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));
@@ -114,7 +114,7 @@ END_TEST
  * Who answers the probe may take as long for the request as he likes, and is not probed more often
  * than others.
  */
-START_TEST(long_request)
+START_TEST(an_answered_probe_leaves_time_for_a_long_request)
 {
 	struct raw raw = start();
 	echo_send(&client, to, MESSAGE_REQUEST, 1, slice_string("x"));

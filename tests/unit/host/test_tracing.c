@@ -73,7 +73,7 @@ static uint32_t lines_of(const char *name)
 }
 
 /* Two processes' files together are a trace in causal order, over a restart of one of them. */
-START_TEST(files)
+START_TEST(files_of_two_processes_are_one_trace)
 {
 	make_directory();
 	for (uint64_t life = 1; life <= 2; life++) {
@@ -156,7 +156,7 @@ START_TEST(some_other_file)
 END_TEST
 
 /* A file that has become as large as it may gets no more, and the node goes on. */
-START_TEST(limit)
+START_TEST(a_full_trace_file_gets_no_more)
 {
 	struct stat st;
 	make_directory();
@@ -177,7 +177,7 @@ START_TEST(limit)
 END_TEST
 
 /* A traced request is noted on both sides; TRACE tells of it and of no other. */
-START_TEST(ask)
+START_TEST(trace_tells_of_the_traced_request_only)
 {
 	link_id to = start_both(NULL, NULL);
 	struct buffer query = {0};
@@ -272,7 +272,7 @@ static uint64_t trace_sent_to(uint64_t life)
  * Who does not say in its hello that it knows trace ids is not sent any: it would take the frame
  * for damaged.
  */
-START_TEST(older_peers)
+START_TEST(older_peers_are_sent_no_trace_ids)
 {
 	ck_assert_uint_eq(trace_sent_to(5), 99);
 	ck_assert_uint_eq(trace_sent_to(0), 0);

@@ -48,7 +48,7 @@ static void end_both(void)
 }
 
 /* Requests of all sizes, sent before the connection exists, are answered in full and in order. */
-START_TEST(all_sizes)
+START_TEST(requests_of_all_sizes_are_answered_in_order)
 {
 	static const size_t sizes[] = {
 		0,     1,      47,     48,     49,      4096,           65535,
@@ -74,7 +74,7 @@ END_TEST
  * Thousands of frames of mixed lengths in flight at once all come back; a turn reads and answers
  * many of them.
  */
-START_TEST(pipelining)
+START_TEST(thousands_of_frames_in_flight_come_back)
 {
 	static uint8_t payload[20000];
 	struct rng rng;
@@ -100,7 +100,7 @@ END_TEST
  * One-way messages that are sent while the link connects arrive in order behind the hello; the same
  * address is the same link.
  */
-START_TEST(waiting_oneways)
+START_TEST(one_way_messages_wait_for_the_connection)
 {
 	start_server(NULL);
 	link_id to = start_client(NULL);
@@ -133,7 +133,7 @@ START_TEST(waiting_is_limited)
 END_TEST
 
 /* A node that is dialled under one address is reached at another when a route says so. */
-START_TEST(routes)
+START_TEST(a_route_leads_to_another_address)
 {
 	start_server(NULL);
 	struct host_options options = client_options();
@@ -148,7 +148,7 @@ START_TEST(routes)
 END_TEST
 
 /* A host name is resolved. */
-START_TEST(host_name)
+START_TEST(a_host_name_is_resolved)
 {
 	start_server(NULL);
 	struct host_options options = client_options();
@@ -166,7 +166,7 @@ END_TEST
  * A request to another cluster is answered with WRONG_CLUSTER and a text that names both; nothing
  * reaches the other node.
  */
-START_TEST(wrong_cluster)
+START_TEST(a_request_to_another_cluster_is_refused)
 {
 	start_server(NULL);
 	struct host_options options = client_options();
@@ -193,7 +193,7 @@ END_TEST
  * A node that is not the one that was dialled gets nothing; the sender is told that the link is
  * down.
  */
-START_TEST(wrong_node)
+START_TEST(another_node_than_the_dialled_one_gets_nothing)
 {
 	start_server(NULL);
 	struct host_options options = client_options();
@@ -209,7 +209,7 @@ START_TEST(wrong_node)
 END_TEST
 
 /* A client without a cluster name may ask anybody. */
-START_TEST(any_cluster)
+START_TEST(a_client_without_a_cluster_may_ask_any)
 {
 	start_server(NULL);
 	struct host_options options = {.cluster = "", .node = "", .role = ""};
@@ -225,7 +225,7 @@ END_TEST
 /*
  * A server that dies is reported once; the link connects again by itself when the server is back.
  */
-START_TEST(reconnect)
+START_TEST(a_link_connects_again_by_itself)
 {
 	start_server(NULL);
 	link_id to = start_client(NULL);
@@ -255,7 +255,7 @@ START_TEST(reconnect)
 END_TEST
 
 /* An accepted link that the node closes is gone for both sides, and the node is told. */
-START_TEST(node_closes)
+START_TEST(a_link_that_the_node_closes_is_gone_for_both)
 {
 	start_server(NULL);
 	link_id to = start_client(NULL);
@@ -299,7 +299,7 @@ START_TEST(address_in_use)
 END_TEST
 
 /* Traffic is counted by method, peer and direction; series that count nothing are not shown. */
-START_TEST(counters)
+START_TEST(traffic_is_counted_by_method_and_peer)
 {
 	struct buffer text = {0};
 	start_server(NULL);
@@ -340,7 +340,7 @@ static void send_again(struct node *node, link_id link)
 /*
  * A node that answers every link_down() by sending again keeps the loop busy, but not from turning.
  */
-START_TEST(impatient_node)
+START_TEST(an_impatient_node_does_not_stop_the_loop)
 {
 	struct host_options options = client_options();
 	options.settings.reconnect_min_ms = options.settings.reconnect_max_ms = 60000;

@@ -79,7 +79,7 @@ static uint32_t take_replies(struct raw *raw)
  * faults: 98. Two bursts of a thousand slow requests, and one request beside them: it waits for a
  * few of theirs.
  */
-START_TEST(shares)
+START_TEST(one_request_waits_for_a_few_of_many)
 {
 	start(1000);
 	struct raw a = raw_open(server.host), b = raw_open(server.host), c = raw_open(server.host);
@@ -116,7 +116,7 @@ START_TEST(shares)
 END_TEST
 
 /* faults: 98. Requests that take no time are not spread over many turns. */
-START_TEST(quick_requests)
+START_TEST(quick_requests_are_not_spread_over_turns)
 {
 	start(0);
 	struct raw a = raw_open(server.host);

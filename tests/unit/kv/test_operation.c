@@ -40,7 +40,7 @@ static bool is_text(struct slice s, const char *text)
 }
 
 /* GET changes nothing, and says what is there. */
-START_TEST(get)
+START_TEST(get_changes_nothing_and_says_what_is_there)
 {
 	struct kv_outcome out;
 	struct wire_kv_op op = op_of(WIRE_KV_GET, "");
@@ -83,7 +83,7 @@ START_TEST(put_and_delete)
 END_TEST
 
 /* APPEND adds at the end, returns the new value, and refuses one that is too long. */
-START_TEST(append)
+START_TEST(append_adds_at_the_end)
 {
 	struct kv_outcome out;
 	struct wire_kv_op op = op_of(WIRE_KV_APPEND, "cd");
@@ -134,7 +134,7 @@ END_TEST
  * INCR adds to a decimal integer in its only form; everything else is no number, and so is what
  * does not fit.
  */
-START_TEST(increment)
+START_TEST(incr_adds_to_a_decimal_integer)
 {
 	static const char *const wrong[] = {
 		"", "-", "+1", "01", "-0", " 1", "1 ", "0x1", "9223372036854775808", "1e3"};

@@ -61,7 +61,7 @@ static struct buffer make_reply(bool succeeded)
  * faults: 98. While the key is as it was, a repeated command gets the whole reply, byte for byte,
  * of either branch.
  */
-START_TEST(unchanged)
+START_TEST(while_the_key_is_unchanged_the_reply_is_whole)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	exists = true;
@@ -91,7 +91,7 @@ END_TEST
  * faults: 98. The key has been changed, or is gone: its values stay out, with their lengths;
  * nothing else is lost.
  */
-START_TEST(changed)
+START_TEST(of_a_changed_key_the_values_stay_out)
 {
 	arena_init(&arena, ARENA_BYTES_MAX);
 	struct buffer command = make_command(false), reply = make_reply(true), kept = {0};

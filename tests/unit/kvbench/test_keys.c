@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 
 /* Choosing uniformly, every key comes about equally often, and none beyond the last. */
-START_TEST(uniform)
+START_TEST(uniform_choices_come_equally_often)
 {
 	struct rng rng;
 	unsigned counts[100] = {0};
@@ -27,7 +27,7 @@ START_TEST(uniform)
 END_TEST
 
 /* The frequencies of ranks are those of Zipf's distribution with exponent 0.99. */
-START_TEST(zipfian)
+START_TEST(zipfian_choices_follow_zipfs_law)
 {
 	enum { N = 1000, DRAWS = 1000000 };
 	struct rng rng;
@@ -51,7 +51,7 @@ START_TEST(zipfian)
 END_TEST
 
 /* One key is a valid number of keys for each distribution. */
-START_TEST(single_key)
+START_TEST(one_key_is_a_valid_number_of_keys)
 {
 	struct rng rng;
 	rng_seed(&rng, 3);
@@ -64,7 +64,7 @@ START_TEST(single_key)
 END_TEST
 
 /* The popular keys are not the first ones, and the choice repeats with the seed. */
-START_TEST(scattered)
+START_TEST(popular_keys_are_not_the_first_ones)
 {
 	enum { N = 100000 };
 	struct rng a, b;
@@ -82,7 +82,7 @@ START_TEST(scattered)
 END_TEST
 
 /* Names have their prefix, their size, and sort like their numbers. */
-START_TEST(names)
+START_TEST(names_sort_like_their_numbers)
 {
 	struct bench_key_format f;
 	char key[64];

@@ -55,7 +55,7 @@ static bool equal(struct synod_bytes a, const char *b)
 }
 
 /* Each write of a history has a value of its own, padded to the size that was asked for. */
-START_TEST(unique_values)
+START_TEST(each_write_of_a_history_has_its_own_value)
 {
 	struct scene s;
 	begin(&s, BENCH_PUT);
@@ -69,7 +69,7 @@ START_TEST(unique_values)
 END_TEST
 
 /* Otherwise values are as long as they should be, and have as little in common as random bytes. */
-START_TEST(random_values)
+START_TEST(random_values_have_little_in_common)
 {
 	struct scene s;
 	unsigned seen[256] = {0}, most = 0;
@@ -210,7 +210,7 @@ END_TEST
  * The keys of a transaction share a hash tag, and a conditional one compares with the versions that
  * were read.
  */
-START_TEST(transactions)
+START_TEST(keys_of_a_transaction_share_a_tag)
 {
 	struct scene s;
 	begin(&s, BENCH_TXN);
@@ -242,7 +242,7 @@ START_TEST(transactions)
 END_TEST
 
 /* Filling puts every key once. */
-START_TEST(fill)
+START_TEST(filling_puts_every_key_once)
 {
 	struct scene s;
 	unsigned count = 0;

@@ -54,7 +54,7 @@ static void expect_error(const char *text, const char *expected)
 #define OK ",\"ok\":true,\"call\":1,\"return\":2}\n"
 
 /* Each kind of operation says what it asked and what it saw. */
-START_TEST(operations)
+START_TEST(each_operation_says_what_it_asked_and_saw)
 {
 	expect_call("{\"op\":\"get\",\"key\":\"k\",\"result\":\"v\"" OK, "get \"k\" → \"v\"");
 	expect_call("{\"op\":\"get\",\"key\":\"k\",\"result\":null" OK, "get \"k\" → missing");
@@ -79,7 +79,7 @@ START_TEST(operations)
 END_TEST
 
 /* A cas that was refused was not done, and still says what was there. */
-START_TEST(refused_cas)
+START_TEST(a_refused_cas_was_not_done)
 {
 	struct check_history h;
 	ck_assert_ptr_null(read_text(
@@ -100,7 +100,7 @@ END_TEST
  * Outcomes are certain, certainly not, or unknown; the last need no return. Blank lines are
  * skipped.
  */
-START_TEST(outcomes)
+START_TEST(outcomes_are_certain_or_unknown)
 {
 	struct check_history h;
 	ck_assert_ptr_null(read_text(
@@ -121,7 +121,7 @@ START_TEST(outcomes)
 END_TEST
 
 /* Transactions have operations, and perhaps compares, and the operations of the other branch. */
-START_TEST(transactions)
+START_TEST(transactions_are_read_with_their_branches)
 {
 	expect_call("{\"op\":\"txn\",\"ops\":[{\"op\":\"get\",\"key\":\"a\",\"result\":\"1\"},{"
 		    "\"op\":\"put\",\"key\":\"b\",\"value\":\"2\"}]" OK,
@@ -141,7 +141,7 @@ START_TEST(transactions)
 END_TEST
 
 /* Bytes that are no text come as base64. */
-START_TEST(encodings)
+START_TEST(bytes_that_are_no_text_come_as_base64)
 {
 	expect_call("{\"op\":\"put\",\"key\":\"aw==\",\"key_encoding\":\"base64\",\"value\":\"/"
 		    "w==\",\"encoding\":\"base64\"" OK,
@@ -157,7 +157,7 @@ START_TEST(encodings)
 END_TEST
 
 /* Every mistake is named with its line. */
-START_TEST(mistakes)
+START_TEST(every_mistake_is_named_with_its_line)
 {
 	expect_error("{\"op\":\"put\",\"key\":\"k\",\"value\":\"v\"" OK "nonsense\n",
 		     ":2: not JSON");
@@ -191,7 +191,7 @@ START_TEST(mistakes)
 END_TEST
 
 /* A file that cannot be opened is named. */
-START_TEST(no_file)
+START_TEST(a_file_that_cannot_be_opened_is_named)
 {
 	struct check_history h;
 	char *error;

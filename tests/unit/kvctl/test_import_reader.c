@@ -86,7 +86,11 @@ static void expect(const char *format, const char *content, const char *wanted)
 	expect_bytes(format, slice_string(content), wanted);
 }
 
-START_TEST(tab_separated)
+/*
+ * A line is key, tab, value; empty lines are skipped, and a line that is none is named with its
+ * number.
+ */
+START_TEST(tab_separated_lines_are_read)
 {
 	expect(NULL, "", "");
 	expect(NULL, "\n\n\r\n", "");
@@ -103,6 +107,10 @@ START_TEST(tab_separated)
 }
 END_TEST
 
+/*
+ * A byte order mark and the line ends of either kind are no part of a value; where they could be,
+ * the line is refused.
+ */
 START_TEST(line_ends_and_byte_order_marks)
 {
 	expect(NULL,
@@ -134,9 +142,9 @@ START_TEST(line_ends_and_byte_order_marks)
 }
 END_TEST
 
-START_TEST(other_encodings)
+/* UTF-16 and compressed files are named, and nothing of them is taken. */
+START_TEST(other_encodings_are_named_and_refused)
 {
-	/* UTF-16 and compressed files are named, and nothing of them is taken. */
 	expect_bytes(NULL,
 		     slice("\xff\xfe"
 			   "a\0\t\0",
@@ -157,7 +165,11 @@ START_TEST(other_encodings)
 }
 END_TEST
 
-START_TEST(json_lines)
+/*
+ * One object a line, in text or base64; broken JSON and arrays are refused, never taken for
+ * another format.
+ */
+START_TEST(a_json_object_a_line_is_read)
 {
 	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\t\"b\",\"value\":\"2\"}\n",
 	       "a=1;b=2;");
@@ -182,9 +194,9 @@ START_TEST(json_lines)
 }
 END_TEST
 
+/* Objects without tabs mean the same in both formats; the first other line decides. */
 START_TEST(one_format_a_file)
 {
-	/* Objects without tabs mean the same in both formats; the first other line decides. */
 	expect(NULL, "{\"key\":\"a\",\"value\":\"1\"}\nb\t2\n{\"key\":\"c\",\"value\":\"3\"}\n",
 	       "a=1;b=2;c=3;");
 	expect(NULL, "b\t2\n{\"key\":\"c\",\"value\":\"3\"}\n", "b=2;c=3;");
@@ -202,7 +214,8 @@ START_TEST(one_format_a_file)
 }
 END_TEST
 
-START_TEST(comma_separated)
+/* CSV by RFC 4180: quotes, line ends within them, and a header that names the columns. */
+START_TEST(comma_separated_records_are_read)
 {
 	expect("csv", "a,1\nb,2", "a=1;b=2;");
 	expect("csv", "a,1\r\n\r\nb,\r\n", "a=1;b=;");
@@ -221,9 +234,9 @@ START_TEST(comma_separated)
 }
 END_TEST
 
+/* With the line where the record begins, whatever newlines the quotes before held. */
 START_TEST(comma_separated_mistakes)
 {
-	/* With the line where the record begins, whatever newlines the quotes before held. */
 	expect("csv", "a,\"x\ny\"\nb\nc,3\n",
 	       "a=x\ny;!3: the value is missing: one field, 2 are expected;c=3;");
 	expect("csv", "a,1,x\nb,2\n", "!1: 3 fields, 2 are expected: key and value…");
@@ -269,9 +282,9 @@ static void expect_at_once(const char *format, struct slice content, const char 
 	buffer_free(&out);
 }
 
-START_TEST(what_is_too_large)
+/* Refused with its line, and what follows is read; what is just not too large is taken. */
+START_TEST(what_is_too_large_is_refused_with_its_line)
 {
-	/* Refused with its line, and what follows is read; what is just not too large is taken. */
 	struct buffer content = {0};
 	expect_at_once(NULL, large(&content, "a\t1\nb\t", IMPORT_RECORD_BYTES_MAX, 'x', "\nc\t3\n"),
 		       "a=1;!2: the record is too large");
@@ -292,9 +305,9 @@ START_TEST(what_is_too_large)
 }
 END_TEST
 
-START_TEST(errors_of_reading)
+/* What came before the error is told, and the error is, and not an end. */
+START_TEST(an_error_of_reading_is_no_end)
 {
-	/* What came before the error is told, and the error is, and not an end. */
 	static const char *const formats[] = {"tsv", "csv"};
 	static const char *const contents[] = {"a\t1\nb\t2", "a,1\nb,2"};
 	for (int i = 0; i < 2; i++) {
@@ -309,7 +322,7 @@ START_TEST(errors_of_reading)
 END_TEST
 
 /* Whatever bytes records have, each format gives them back, without being told which it is. */
-START_LOOP_TEST(round_trip, 0, 3)
+START_LOOP_TEST(each_format_gives_records_back, 0, 3)
 {
 	static const char alphabet[] =
 		"ab{}[]\"'\\\t\n\r\x01\x7f\xff\xc3\xa4\xef\xbb\xbf:,;\0 key value=\0\xfe";

@@ -3,12 +3,12 @@
 #include "../support/check_main.h"
 #include "base/base64.h"
 
-START_TEST(durations)
+/*
+ * A duration is a number with a unit, from a millisecond to a day; a bare number is
+ * seconds.
+ */
+START_TEST(a_duration_is_a_number_with_a_unit)
 {
-	/*
-	 * A duration is a number with a unit, from a millisecond to a day; a bare number is
-	 * seconds.
-	 */
 	static const struct {
 		const char *text;
 		uint32_t ms; /* 0: refused */
@@ -31,9 +31,9 @@ START_TEST(durations)
 }
 END_TEST
 
-START_TEST(numbers)
+/* Whole numbers of 64 bits, and nothing around them. */
+START_TEST(a_number_is_whole_and_of_64_bits)
 {
-	/* Whole numbers of 64 bits, and nothing around them. */
 	uint64_t u;
 	int64_t i;
 	ck_assert(kvctl_parse_u64("18446744073709551615", &u) && u == UINT64_MAX);
@@ -63,12 +63,12 @@ static void expect_words(const char *line, size_t count, const char *const *word
 	kvctl_words_free(&parsed);
 }
 
-START_TEST(words)
+/*
+ * Blanks separate words; quotes keep them together, and may stand inside a word or around
+ * nothing.
+ */
+START_TEST(blanks_separate_words_and_quotes_join_them)
 {
-	/*
-	 * Blanks separate words; quotes keep them together, and may stand inside a word or around
-	 * nothing.
-	 */
 	expect_words("", 0, NULL);
 	expect_words("  \t ", 0, NULL);
 	expect_words("put a b", 3, (const char *const[]){"put", "a", "b"});
@@ -84,9 +84,9 @@ START_TEST(words)
 }
 END_TEST
 
-START_TEST(malformed_words)
+/* Open quotes and unknown escapes are mistakes, not text. */
+START_TEST(open_quotes_are_mistakes)
 {
-	/* Open quotes and unknown escapes are mistakes, not text. */
 	struct kvctl_words parsed;
 	static const char *const wrong[] = {"\"",      "'",        "a 'b",     "\"\\",
 					    "\"\\q\"", "\"\\x4\"", "\"\\xgg\""};
@@ -96,9 +96,9 @@ START_TEST(malformed_words)
 }
 END_TEST
 
-START_TEST(base64)
+/* The examples of RFC 4648 both ways, and every byte; malformed text is refused. */
+START_TEST(base64_is_written_and_read)
 {
-	/* The examples of RFC 4648 both ways, and every byte; malformed text is refused. */
 	static const char *const examples[][2] = {
 		{"", ""},
 		{"f", "Zg=="},
@@ -134,9 +134,9 @@ START_TEST(base64)
 }
 END_TEST
 
-START_TEST(exit_codes)
+/* The exit codes of the interface. */
+START_TEST(exit_codes_are_those_of_the_interface)
 {
-	/* The exit codes of the interface. */
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_OK), 0);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_NOT_FOUND), 1);
 	ck_assert_int_eq(kvctl_exit_code(SYNOD_COMPARE_FALSE), 2);

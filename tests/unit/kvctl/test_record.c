@@ -23,9 +23,9 @@ static void expect_line(struct synod_bytes key, struct synod_bytes value, enum k
 	buffer_free(&out);
 }
 
+/* Text without control characters is KEY<tab>VALUE; the value may hold tabs. */
 START_TEST(plain_text_is_tab_separated)
 {
-	/* Text without control characters is KEY<tab>VALUE; the value may hold tabs. */
 	expect_line(text("k"), text("v"), KVCTL_TSV, "k\tv");
 	expect_line(text("k"), text(""), KVCTL_TSV, "k\t");
 	expect_line(text("k"), text("a\tb"), KVCTL_TSV, "k\ta\tb");
@@ -33,9 +33,9 @@ START_TEST(plain_text_is_tab_separated)
 }
 END_TEST
 
+/* Newlines, tabs in keys, and lines that would read as JSON are written as JSON. */
 START_TEST(other_text_is_json)
 {
-	/* Newlines, tabs in keys, and lines that would read as JSON are written as JSON. */
 	expect_line(text("k"), text("a\nb"), KVCTL_TSV, "{\"key\":\"k\",\"value\":\"a\\nb\"}");
 	expect_line(text("a\tb"), text("v"), KVCTL_TSV, "{\"key\":\"a\\tb\",\"value\":\"v\"}");
 	expect_line(text("k"), text("v\r"), KVCTL_TSV, "{\"key\":\"k\",\"value\":\"v\\r\"}");
@@ -46,9 +46,9 @@ START_TEST(other_text_is_json)
 }
 END_TEST
 
+/* What is not UTF-8 is base64, and says so. */
 START_TEST(bytes_are_base64)
 {
-	/* What is not UTF-8 is base64, and says so. */
 	expect_line(text("k"), bytes("\xff\x00", 2), KVCTL_TSV,
 		    "{\"key\":\"k\",\"value\":\"/wA=\",\"encoding\":\"base64\"}");
 	expect_line(bytes("\xff", 1), text("v"), KVCTL_TSV,
@@ -56,12 +56,12 @@ START_TEST(bytes_are_base64)
 }
 END_TEST
 
+/*
+ * Commas, quotes, newlines and other control characters are quoted; bytes that no text can
+ * hold are base64.
+ */
 START_TEST(csv_fields_are_quoted_where_they_must_be)
 {
-	/*
-	 * Commas, quotes, newlines and other control characters are quoted; bytes that no text can
-	 * hold are base64.
-	 */
 	expect_line(text("k"), text("v"), KVCTL_CSV, "k,v,,\r");
 	expect_line(text("k"), text(""), KVCTL_CSV, "k,,,\r");
 	expect_line(text("a,b"), text("say \"x\""), KVCTL_CSV, "\"a,b\",\"say \"\"x\"\"\",,\r");
@@ -90,6 +90,10 @@ static const char *parse(const char *line, const char *key, const char *value)
 	return wrong;
 }
 
+/*
+ * The keys of an object may stand in any order, with blanks between, escaped or base64, and
+ * beside keys of no meaning.
+ */
 START_TEST(objects_are_read)
 {
 	ck_assert_ptr_null(parse("{\"key\":\"k\",\"value\":\"v\",\"version\":3}", "k", "v"));
@@ -101,9 +105,9 @@ START_TEST(objects_are_read)
 }
 END_TEST
 
-START_TEST(malformed_objects)
+/* What is no record is refused, and said in words. */
+START_TEST(a_malformed_object_is_refused_in_words)
 {
-	/* What is no record is refused, and said in words. */
 	static const struct {
 		const char *line, *wrong;
 	} cases[] = {

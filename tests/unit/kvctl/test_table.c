@@ -14,6 +14,10 @@ static void expect_wrapped(const char *text, size_t columns, size_t indent, cons
 	buffer_free(&out);
 }
 
+/*
+ * Text is wrapped at blanks and indented; its newlines stay, a long word stands alone, and
+ * characters count, not bytes.
+ */
 START_TEST(text_is_broken_at_blanks)
 {
 	expect_wrapped("one two three", 0, 2, "one two three");
@@ -54,6 +58,10 @@ static void expect_table(const struct kvctl_table *table, size_t columns, const 
 	buffer_free(&missing);
 }
 
+/*
+ * On a narrow screen the least important columns go first, and are named; then cells get several
+ * lines.
+ */
 START_TEST(tables_become_narrower)
 {
 	static const char *const titles[] = {"NAME", "SIZE", "LIST", "LAST"};
@@ -91,7 +99,7 @@ END_TEST
 /*
  * Every help text fits 80 columns: the usage line, the summary in the overview, and what follows.
  */
-START_TEST(help_fits)
+START_TEST(every_help_text_fits_80_columns)
 {
 	for (size_t i = 0; i < kvctl_ncommands; i++) {
 		const struct kvctl_command *command = &kvctl_commands[i];
@@ -117,7 +125,10 @@ static void expect_suggestion(const char *word, const char *wanted)
 	ck_assert_str_eq(kvctl_suggest_command(word, out, sizeof out), text);
 }
 
-START_TEST(did_you_mean)
+/*
+ * A mistyped command, or another program's word for it, gets a suggestion; nonsense gets none.
+ */
+START_TEST(a_mistyped_command_gets_a_suggestion)
 {
 	expect_suggestion("satus", "status");
 	expect_suggestion("sattus", "status");

@@ -35,9 +35,9 @@ static void expect_compare(const char *text, enum synod_target target, const cha
 				      slice_string(value)));
 }
 
-START_TEST(compares)
+/* Every target and relation, with and without blanks and quotes. */
+START_TEST(every_target_and_relation_is_read)
 {
-	/* Every target and relation, with and without blanks and quotes. */
 	expect_compare("value(k)=v", SYNOD_VALUE, "k", SYNOD_EQUAL, "v", 0);
 	expect_compare("value(k)=", SYNOD_VALUE, "k", SYNOD_EQUAL, "", 0);
 	expect_compare(" value ( k ) != two words ", SYNOD_VALUE, "k", SYNOD_NOT_EQUAL, "two words",
@@ -55,9 +55,9 @@ START_TEST(compares)
 }
 END_TEST
 
-START_TEST(malformed_compares)
+/* A compare that is none says so and adds nothing. */
+START_TEST(a_malformed_compare_adds_nothing)
 {
-	/* A compare that is none says so and adds nothing. */
 	static const char *const wrong[] = {
 		"",
 		"value",
@@ -86,9 +86,9 @@ START_TEST(malformed_compares)
 }
 END_TEST
 
-START_TEST(operations)
+/* Every operation, in the branch it is meant for. */
+START_TEST(every_operation_is_read_into_its_branch)
 {
-	/* Every operation, in the branch it is meant for. */
 	static const char *const texts[] = {
 		"put k v", "get k",     "del k",         "append k \"a b\"",
 		"incr k",  "incr k -7", "cas k old new", "cas --absent k new",
@@ -118,9 +118,9 @@ START_TEST(operations)
 }
 END_TEST
 
-START_TEST(malformed_operations)
+/* An operation that is none says so and adds nothing. */
+START_TEST(a_malformed_operation_adds_nothing)
 {
-	/* An operation that is none says so and adds nothing. */
 	static const char *const wrong[] = {
 		"",           "put",      "put k",      "put k a b", "get",         "get a b",
 		"put \"\" v", "incr k x", "incr k 1 2", "cas k v",   "cas k a b c", "frobnicate k",
@@ -134,11 +134,11 @@ START_TEST(malformed_operations)
 }
 END_TEST
 
-START_TEST(limits)
+/*
+ * More compares or operations than a transaction may have are refused while they are read.
+ */
+START_TEST(more_than_a_transaction_may_have_is_refused)
 {
-	/*
-	 * More compares or operations than a transaction may have are refused while they are read.
-	 */
 	for (size_t i = 0; i < KVCTL_TXN_MAX; i++) {
 		ck_assert_ptr_null(kvctl_txn_compare(txn, slice_string("exists(k)")));
 		ck_assert_ptr_null(kvctl_txn_op(txn, slice_string("get k"), true));
@@ -149,12 +149,12 @@ START_TEST(limits)
 }
 END_TEST
 
-START_TEST(three_blocks)
+/*
+ * etcd's form: compares, success and failure operations, each block ended by a blank line;
+ * the last one may lack it.
+ */
+START_TEST(three_blocks_are_read_as_etcd_does)
 {
-	/*
-	 * etcd's form: compares, success and failure operations, each block ended by a blank line;
-	 * the last one may lack it.
-	 */
 	size_t line;
 	const char *text =
 		"value(\"a\") = \"1\"\nversion(\"a\") > \"0\"\n\nput a 2\n\nget a\nget b";
@@ -165,9 +165,9 @@ START_TEST(three_blocks)
 }
 END_TEST
 
+/* Without compares the text begins with a blank line. */
 START_TEST(blocks_may_be_empty)
 {
-	/* Without compares the text begins with a blank line. */
 	size_t line;
 	ck_assert_ptr_null(kvctl_txn_blocks(txn, slice_string("\nput a 1\n\n\n"), &line));
 	ck_assert_uint_eq(txn->nwhen, 0);
@@ -176,9 +176,9 @@ START_TEST(blocks_may_be_empty)
 }
 END_TEST
 
+/* The number of the line with the mistake is told; a fourth block is one. */
 START_TEST(mistakes_have_a_line)
 {
-	/* The number of the line with the mistake is told; a fourth block is one. */
 	size_t line;
 	ck_assert_ptr_nonnull(kvctl_txn_blocks(txn, slice_string("exists(a)\n\nput a\n"), &line));
 	ck_assert_uint_eq(line, 3);

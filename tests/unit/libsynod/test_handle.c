@@ -22,12 +22,12 @@ static struct synod *open_nobody(uint32_t timeout_ms, uint32_t outstanding_max)
 	return s;
 }
 
+/*
+ * Options that make no sense fail at open, with a message; the handle is closed all the
+ * same.
+ */
 START_TEST(wrong_options_are_explained)
 {
-	/*
-	 * Options that make no sense fail at open, with a message; the handle is closed all the
-	 * same.
-	 */
 	static const struct {
 		struct synod_options options;
 		const char *says;
@@ -51,9 +51,9 @@ START_TEST(wrong_options_are_explained)
 }
 END_TEST
 
+/* A cluster.conf with a mistake fails at open, and the message names file and line. */
 START_TEST(malformed_file_is_explained)
 {
-	/* A cluster.conf with a mistake fails at open, and the message names file and line. */
 	char name[] = "/tmp/test-handle-XXXXXX";
 	int fd = mkstemp(name);
 	ck_assert_int_ge(fd, 0);
@@ -70,12 +70,12 @@ START_TEST(malformed_file_is_explained)
 }
 END_TEST
 
+/*
+ * A write that nobody could be asked for was certainly not applied, and the message names
+ * whom it tried.
+ */
 START_TEST(unreachable_cluster_is_unavailable)
 {
-	/*
-	 * A write that nobody could be asked for was certainly not applied, and the message names
-	 * whom it tried.
-	 */
 	struct synod *s = open_nobody(50, 0);
 	struct synod_reply *reply = synod_put(s, "k", 1, "v", 1);
 	ck_assert_int_eq(reply->status, SYNOD_UNAVAILABLE);
@@ -93,9 +93,9 @@ START_TEST(unreachable_cluster_is_unavailable)
 }
 END_TEST
 
+/* Too large and senseless requests do not reach the thread. */
 START_TEST(bad_arguments_are_refused_at_once)
 {
-	/* Too large and senseless requests do not reach the thread. */
 	struct synod *s = open_nobody(60000, 0);
 	char *big = calloc(1, 3 << 20);
 	struct synod_reply *reply = synod_put(s, "k", 1, big, 3 << 20);
@@ -159,12 +159,12 @@ static void count(void *context, const struct synod_reply *reply)
 	synod_reply_free(inside);
 }
 
+/*
+ * Asynchronous requests are bounded, and those that are outstanding end with CLOSED when
+ * the handle is closed.
+ */
 START_TEST(close_ends_what_is_outstanding)
 {
-	/*
-	 * Asynchronous requests are bounded, and those that are outstanding end with CLOSED when
-	 * the handle is closed.
-	 */
 	enum { MAX = 10 };
 	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 	struct synod *s = counter.synod = open_nobody(600000, MAX);
@@ -193,12 +193,12 @@ static void *put_some(void *context)
 	return NULL;
 }
 
+/*
+ * Every function may be called from any thread; the bound on outstanding requests makes
+ * synchronous ones take turns.
+ */
 START_TEST(many_threads_share_a_handle)
 {
-	/*
-	 * Every function may be called from any thread; the bound on outstanding requests makes
-	 * synchronous ones take turns.
-	 */
 	enum { THREADS = 8 };
 	pthread_t threads[THREADS];
 	struct synod *s = open_nobody(20, 4);
@@ -210,12 +210,12 @@ START_TEST(many_threads_share_a_handle)
 }
 END_TEST
 
-START_TEST(prefix_ranges)
+/*
+ * The range of a prefix holds the keys that begin with it and no others; without an end
+ * where there is none.
+ */
+START_TEST(a_prefix_range_holds_its_keys_and_no_others)
 {
-	/*
-	 * The range of a prefix holds the keys that begin with it and no others; without an end
-	 * where there is none.
-	 */
 	static const struct {
 		const char *prefix;
 		size_t len;
@@ -236,9 +236,9 @@ START_TEST(prefix_ranges)
 }
 END_TEST
 
-START_TEST(closing_nothing)
+/* Freeing and closing NULL is harmless. */
+START_TEST(closing_null_is_harmless)
 {
-	/* Freeing and closing NULL is harmless. */
 	synod_close(NULL);
 	synod_reply_free(NULL);
 	synod_config_free(NULL);
@@ -325,12 +325,12 @@ static size_t new_threads(const long *before, size_t nbefore)
 	return fresh;
 }
 
+/*
+ * Any number of handles on one thread cost one thread, and each answers; without that each
+ * has its own.
+ */
 START_TEST(one_thread_serves_many)
 {
-	/*
-	 * Any number of handles on one thread cost one thread, and each answers; without that each
-	 * has its own.
-	 */
 	enum { HANDLES = 10 };
 	struct synod *handles[HANDLES], *apart;
 	long before[THREADS_MAX];
@@ -348,12 +348,12 @@ START_TEST(one_thread_serves_many)
 }
 END_TEST
 
+/*
+ * The thread lives until its last handle is closed, whether that is the first one or
+ * another.
+ */
 START_TEST(closed_in_any_order)
 {
-	/*
-	 * The thread lives until its last handle is closed, whether that is the first one or
-	 * another.
-	 */
 	enum { HANDLES = 5 };
 	for (int from = 0; from < HANDLES; from++) {
 		struct synod *handles[HANDLES];
@@ -368,12 +368,12 @@ START_TEST(closed_in_any_order)
 }
 END_TEST
 
+/*
+ * What is outstanding at a handle ends with CLOSED when that is closed; what is at others
+ * on its thread goes on.
+ */
 START_TEST(closing_ends_no_others)
 {
-	/*
-	 * What is outstanding at a handle ends with CLOSED when that is closed; what is at others
-	 * on its thread goes on.
-	 */
 	enum { REQUESTS = 10 };
 	struct counter closed = {.mutex = PTHREAD_MUTEX_INITIALIZER},
 		       other = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -402,12 +402,12 @@ START_TEST(closing_ends_no_others)
 }
 END_TEST
 
+/*
+ * In a callback a synchronous call is refused at every handle of the thread: it would wait
+ * for itself.
+ */
 START_TEST(no_waiting_on_the_own_thread)
 {
-	/*
-	 * In a callback a synchronous call is refused at every handle of the thread: it would wait
-	 * for itself.
-	 */
 	struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {.data = "k", .len = 1}};
 	struct synod *s = open_on(NULL);
@@ -439,9 +439,9 @@ static void pass_on(void *context, const struct synod_reply *reply)
 		atomic_store(&relay->left, -1);
 }
 
+/* In a callback other handles of the thread can be asked asynchronously. */
 START_TEST(one_asks_the_other)
 {
-	/* In a callback other handles of the thread can be asked asynchronously. */
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
 	struct synod *s = open_on(NULL);
 	struct relay relay = {.handles = {s, open_on(s)}, .left = 100};
@@ -470,12 +470,12 @@ static void open_inside(void *context, const struct synod_reply *reply)
 	opener->own_status = synod_open(&opener->own, &options);
 }
 
+/*
+ * In a callback no handle can be opened on the callback's own thread, but one with a thread
+ * of its own can.
+ */
 START_TEST(no_opening_on_the_own_thread)
 {
-	/*
-	 * In a callback no handle can be opened on the callback's own thread, but one with a thread
-	 * of its own can.
-	 */
 	struct synod_op op = {.kind = SYNOD_OP_GET, .key = {.data = "k", .len = 1}};
 	struct synod *s = open_on(NULL);
 	struct opener opener = {.thread_of = open_on(s)};
@@ -492,12 +492,12 @@ START_TEST(no_opening_on_the_own_thread)
 }
 END_TEST
 
+/*
+ * A handle that cannot be opened, early or late, does no harm to those on the thread, and
+ * has none for others.
+ */
 START_TEST(failing_to_open_on_a_thread)
 {
-	/*
-	 * A handle that cannot be opened, early or late, does no harm to those on the thread, and
-	 * has none for others.
-	 */
 	static const struct synod_options wrong[] = {
 		{.endpoints = "nonsense"},
 		{.endpoints = NOBODY, .trace_file = "/does/not/exist"},
@@ -520,12 +520,12 @@ START_TEST(failing_to_open_on_a_thread)
 }
 END_TEST
 
+/*
+ * A handle can be closed while it looks for the address of a name; others on the thread do
+ * not mind.
+ */
 START_TEST(closing_while_resolving)
 {
-	/*
-	 * A handle can be closed while it looks for the address of a name; others on the thread do
-	 * not mind.
-	 */
 	struct synod *s = open_on(NULL);
 	for (int i = 0; i < 20; i++) {
 		struct counter counter = {.mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -560,12 +560,12 @@ static void *come_and_go(void *context)
 	return NULL;
 }
 
+/*
+ * Handles can be opened on a thread and closed by several threads at once, while another is
+ * used.
+ */
 START_TEST(many_come_and_go)
 {
-	/*
-	 * Handles can be opened on a thread and closed by several threads at once, while another is
-	 * used.
-	 */
 	enum { THREADS = 4 };
 	pthread_t threads[THREADS];
 	struct synod *s = open_on(NULL);

@@ -6,7 +6,7 @@
 #define NODES 5
 
 /* Lamport's rules: every event counts, and a receive event comes after its send. */
-START_TEST(lamport)
+START_TEST(a_receipt_comes_after_its_send)
 {
 	struct clocks c = {0};
 
@@ -20,7 +20,7 @@ START_TEST(lamport)
 END_TEST
 
 /* The hybrid clock is the wall clock while that advances, and counts while it does not. */
-START_TEST(hybrid)
+START_TEST(the_hybrid_clock_follows_the_wall_clock)
 {
 	struct clocks c = {0};
 	uint64_t now = NOW_US / 1000 << HLC_COUNTER_BITS;
@@ -40,7 +40,7 @@ END_TEST
 /*
  * A receive event is after the message, our own past, and the wall clock (figure 5's three cases).
  */
-START_TEST(merge)
+START_TEST(a_receipt_is_after_message_past_and_wall_clock)
 {
 	struct clocks c = {.hlc = NOW_US / 1000 << HLC_COUNTER_BITS | 5};
 	uint64_t ahead = (NOW_US / 1000 + 30) << HLC_COUNTER_BITS | 9;
@@ -82,7 +82,7 @@ END_TEST
  * a receive is after its send, and no hybrid time is ahead of the most advanced wall clock by more
  * than the events counted there.
  */
-START_TEST(properties)
+START_TEST(clocks_never_run_backwards)
 {
 	struct clocks clocks[NODES] = {{0}};
 	uint64_t wall_us[NODES], greatest_us = 0;
@@ -118,7 +118,7 @@ START_TEST(properties)
 END_TEST
 
 /* A counter that overflows carries into the milliseconds instead of starting again. */
-START_TEST(counter_overflow)
+START_TEST(an_overflowing_counter_carries)
 {
 	struct clocks c = {.hlc = NOW_US / 1000 << HLC_COUNTER_BITS | 0xffff};
 

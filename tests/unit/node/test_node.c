@@ -46,7 +46,7 @@ static struct node node;
  * Every message that leaves carries a later logical time than the one before, whoever fills in the
  * message.
  */
-START_TEST(stamps)
+START_TEST(each_message_leaves_with_a_later_time)
 {
 	struct message message = {.kind = MESSAGE_ONEWAY, .method = 7, .lamport = 99999, .hlc = 1};
 
@@ -65,7 +65,7 @@ START_TEST(stamps)
 END_TEST
 
 /* A delivered message moves the node's clocks past it before the node sees it. */
-START_TEST(delivery)
+START_TEST(a_delivered_message_moves_the_clocks_first)
 {
 	struct message message = {.kind = MESSAGE_ONEWAY,
 				  .lamport = 40,
@@ -86,7 +86,7 @@ END_TEST
  * A message with an absurd time is delivered, its time ignored, and that is counted where metrics
  * show it.
  */
-START_TEST(absurd_time)
+START_TEST(an_absurd_time_is_ignored_and_counted)
 {
 	struct message message = {
 		.kind = MESSAGE_ONEWAY, .method = 9, .lamport = 1, .hlc = UINT64_MAX};
@@ -105,7 +105,7 @@ START_TEST(absurd_time)
 END_TEST
 
 /* A reply goes back along the link with the request's id and method. */
-START_TEST(reply)
+START_TEST(a_reply_goes_back_along_the_link)
 {
 	struct message request = {
 		.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .timeout_ms = 100};
@@ -141,7 +141,7 @@ static void answer(struct node *self, link_id from, const struct message *messag
 static const struct node_ops answering_ops = {.message = answer};
 
 /* With a sink every message is noted, with its clocks, and identified by who sent it when. */
-START_TEST(traces_everything)
+START_TEST(with_a_sink_every_message_is_noted)
 {
 	const struct trace_detail detail = {.first = 3, .last = 4, .ballot = 5};
 	struct message message = {.kind = MESSAGE_ONEWAY, .method = 7, .detail = &detail},
@@ -175,7 +175,7 @@ END_TEST
  * Without a sink only traced requests are noted; what a node sends while it handles one belongs to
  * it too.
  */
-START_TEST(traces_requests)
+START_TEST(without_a_sink_only_traced_requests_are_noted)
 {
 	struct message request = {
 		.kind = MESSAGE_REQUEST, .method = 12, .id = 77, .lamport = 4, .origin = 2};
@@ -228,7 +228,7 @@ static void end_node(void)
 }
 
 /* A node that cannot go on tells its world why, in words. */
-START_TEST(fatal)
+START_TEST(a_node_that_cannot_go_on_says_why)
 {
 	ck_assert(check_aborts(end_node));
 }

@@ -87,7 +87,7 @@ static void run_against_model(uint64_t seed, uint64_t spread_us)
  * A random sequence of setting, moving, cancelling and firing matches a linear search over all
  * timers.
  */
-START_TEST(matches_model)
+START_TEST(timers_match_a_linear_search)
 {
 	run_against_model(1, 10000);
 	run_against_model(2, 3); /* nearly all due at the same time */
@@ -96,7 +96,7 @@ START_TEST(matches_model)
 END_TEST
 
 /* Timers due at the same microsecond fire in the order in which they were last set. */
-START_TEST(ties)
+START_TEST(timers_of_one_time_fire_in_the_order_of_setting)
 {
 	setup();
 	for (int i = 0; i < COUNT; i++)
@@ -111,7 +111,7 @@ START_TEST(ties)
 END_TEST
 
 /* A timer fires no earlier than it is due, once, and may then be set again. */
-START_TEST(once)
+START_TEST(a_timer_fires_once_and_may_be_set_again)
 {
 	setup();
 	ck_assert_uint_eq(timers_next_us(&heap), UINT64_MAX);

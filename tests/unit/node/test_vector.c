@@ -34,7 +34,7 @@ static enum vector_order order_of(struct vector a, struct vector b)
 }
 
 /* Smaller in one host and larger in none is before; smaller here and larger there is concurrent. */
-START_TEST(compare)
+START_TEST(smaller_here_and_larger_there_is_concurrent)
 {
 	ck_assert_int_eq(order_of(vector_of(0, 0, 0), vector_of(0, 0, 0)), VECTOR_EQUAL);
 	ck_assert_int_eq(order_of(vector_of(1, 2, 3), vector_of(1, 2, 3)), VECTOR_EQUAL);
@@ -47,7 +47,7 @@ START_TEST(compare)
 END_TEST
 
 /* A merge keeps the larger count of every host, whichever side has the host. */
-START_TEST(merge)
+START_TEST(a_merge_keeps_the_larger_counts)
 {
 	struct vector a = vector_of(3, 0, 1), b = vector_of(1, 2, 0);
 
@@ -64,7 +64,7 @@ START_TEST(merge)
 END_TEST
 
 /* At the bound the vector refuses another host, and stays what it was. */
-START_TEST(bounded)
+START_TEST(a_full_vector_refuses_another_host)
 {
 	struct vector v = {0}, other = {0};
 
@@ -203,7 +203,7 @@ static void run_and_judge(uint64_t seed)
  * Whatever is sent, received late, out of order, twice or never: vector order is happens-before,
  * both ways; Lamport and hybrid times respect it.
  */
-START_TEST(random_executions)
+START_TEST(vector_order_is_happens_before)
 {
 	for (uint64_t seed = 1; seed <= 25; seed++)
 		run_and_judge(seed);

@@ -13,7 +13,7 @@
  * A reserve serves what malloc refuses, with blocks that are freed like any other, and can be
  * filled up again.
  */
-START_TEST(reserve_serves)
+START_TEST(a_reserve_serves_what_malloc_refuses)
 {
 	static const size_t sizes[] = {1, 100, 256, 257, 5000, 70000, 1 << 20};
 	void *blocks[7];
@@ -39,7 +39,7 @@ START_TEST(reserve_serves)
 END_TEST
 
 /* Growing from the reserve keeps what was there. */
-START_TEST(reserve_resizes)
+START_TEST(growing_from_the_reserve_keeps_the_contents)
 {
 	struct alloc_reserve *reserve = alloc_reserve_create();
 	alloc_reserve_use(reserve);
@@ -78,7 +78,7 @@ START_TEST(ends_the_process)
 END_TEST
 
 /* A reserve without memory is none, and leaves nothing behind. */
-START_TEST(no_reserve)
+START_TEST(a_reserve_without_memory_is_none)
 {
 	for (uint64_t last = 1; last < 20; last++) {
 		int64_t live = failing_malloc_live();
@@ -95,7 +95,7 @@ END_TEST
  * A fallible arena says that there is no memory, goes on with what it has, and forgets it with the
  * next reset.
  */
-START_TEST(fallible_arena)
+START_TEST(a_fallible_arena_says_that_memory_is_out)
 {
 	struct arena arena;
 	arena_init_fallible(&arena, (size_t)8 << 20);
@@ -116,7 +116,7 @@ START_TEST(fallible_arena)
 END_TEST
 
 /* What is tried changes nothing when it fails; what was reserved needs no memory any more. */
-START_TEST(tries)
+START_TEST(what_is_tried_changes_nothing_when_it_fails)
 {
 	struct buffer buffer = {0};
 	buffer_add(&buffer, "abc", 3);

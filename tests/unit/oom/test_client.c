@@ -220,29 +220,29 @@ CHECK_FIXTURE(start_cluster, stop_cluster)
 /* _i of the sweeps. */
 enum { ALONE, SHARED };
 
+/*
+ * Whichever single allocation fails: every call ends, sanely, and nothing is left behind;
+ * also with two handles on one thread.
+ */
 START_LOOP_TEST(one_allocation_fails, ALONE, SHARED + 1)
 {
-	/*
-	 * Whichever single allocation fails: every call ends, sanely, and nothing is left behind;
-	 * also with two handles on one thread.
-	 */
 	sweep(1, 1, _i == SHARED);
 }
 END_TEST
 
+/* The same for a shortage that lasts for some allocations. */
 START_LOOP_TEST(some_allocations_fail, ALONE, SHARED + 1)
 {
-	/* The same for a shortage that lasts for some allocations. */
 	sweep(40, 7, _i == SHARED);
 }
 END_TEST
 
+/*
+ * When memory runs out for good the handle gives up: what is under way and what follows
+ * ends with NO_MEMORY.
+ */
 START_LOOP_TEST(all_allocations_fail, ALONE, SHARED + 1)
 {
-	/*
-	 * When memory runs out for good the handle gives up: what is under way and what follows
-	 * ends with NO_MEMORY.
-	 */
 	sweep(UINT64_MAX, _i == SHARED ? 5 : 3, _i == SHARED);
 }
 END_TEST
@@ -277,12 +277,12 @@ static int write_without_memory(struct synod *s, const char *value, size_t len, 
 	return after;
 }
 
+/*
+ * When the thread gets no memory while the callers do, each request ends; a handle that
+ * gives up stays so; a new one works.
+ */
 START_TEST(gives_up_for_good)
 {
-	/*
-	 * When the thread gets no memory while the callers do, each request ends; a handle that
-	 * gives up stays so; a new one works.
-	 */
 	struct synod *s;
 	ck_assert_int_eq(open_handle(&s, NULL), SYNOD_OK);
 	write_without_memory(s, "value", 5, 100);
@@ -291,12 +291,12 @@ START_TEST(gives_up_for_good)
 }
 END_TEST
 
+/*
+ * Handles that share a thread give up together, with what is under way at any of them; then
+ * no other can be opened on it.
+ */
 START_TEST(give_up_together)
 {
-	/*
-	 * Handles that share a thread give up together, with what is under way at any of them; then
-	 * no other can be opened on it.
-	 */
 	struct synod *s, *waiting, *other, *late;
 	struct synod_op op = {.kind = SYNOD_OP_PUT, .key = {"key", 3}};
 	atomic_int callbacks = 0;
@@ -318,12 +318,12 @@ START_TEST(give_up_together)
 }
 END_TEST
 
-START_TEST(large_requests)
+/*
+ * The same with as many of the largest values as a handle takes, on a connection that is
+ * open and on none.
+ */
+START_TEST(large_requests_survive_a_shortage)
 {
-	/*
-	 * The same with as many of the largest values as a handle takes, on a connection that is
-	 * open and on none.
-	 */
 	static char value[1 << 20];
 	memset(value, 'v', sizeof value);
 	for (int connected = 0; connected < 2; connected++) {

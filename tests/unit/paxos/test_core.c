@@ -12,7 +12,7 @@
  * heartbeat round of the older one, even if both are of the same replica: the new leadership would
  * take it for an answer to a round that was never sent.
  */
-START_TEST(test_rounds_do_not_cross_ballots)
+START_TEST(rounds_do_not_cross_ballots)
 {
 	struct bench b;
 	bench_init(&b, 2, 3);
@@ -46,7 +46,7 @@ END_TEST
  * What is learnt while nothing is applied (a snapshot is being restored, the app is slow) is
  * limited in bytes.
  */
-START_TEST(test_learning_ahead_of_applying_is_bounded)
+START_TEST(learning_ahead_of_applying_is_bounded)
 {
 	struct bench b;
 	const size_t size = 256 * KIB;
@@ -87,7 +87,7 @@ END_TEST
  * Who is refused a vote because it lags learns from the refusal that there is more to fetch: the
  * voter may be unable to stand.
  */
-START_TEST(test_refused_candidate_fetches)
+START_TEST(a_refused_candidate_fetches)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -108,7 +108,7 @@ END_TEST
  * somebody's. Whoever can tell a part, one slot in a message, is asked for the next at once, and
  * not only when its turn comes round again.
  */
-START_TEST(test_whoever_tells_is_asked_on)
+START_TEST(a_peer_that_tells_is_asked_on)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -147,7 +147,7 @@ END_TEST
  * A promise with more than fits a message comes in parts; only the last of them counts as the
  * promise.
  */
-START_TEST(test_promise_in_parts)
+START_TEST(a_promise_in_parts_counts_with_its_last)
 {
 	struct bench b;
 	const size_t size = 700 * KIB;

@@ -7,9 +7,9 @@
 
 #define SET_SLOTS 200u
 
-START_TEST(test_sets_hold_what_was_put_in)
+/* Against a plain array. With many ranges a set may hold more, never less. */
+START_TEST(sets_hold_what_was_put_in)
 {
-	/* Against a plain array. With many ranges a set may hold more, never less. */
 	struct rng rng;
 	rng_seed(&rng, 7);
 	for (int run = 0; run < 40; run++) {
@@ -96,7 +96,7 @@ static void damaged(struct bench *b)
  * faults: 14. Its log knows that more is chosen than anybody else does, and has lost it: it asks
  * those who know a part, in whatever seat it sits itself.
  */
-START_TEST(test_who_knows_less_than_the_own_log_is_asked)
+START_TEST(who_knows_less_than_the_own_log_is_asked)
 {
 	for (uint32_t self = 1; self <= 3; self++) {
 		struct bench b;
@@ -113,8 +113,11 @@ START_TEST(test_who_knows_less_than_the_own_log_is_asked)
 }
 END_TEST
 
-/* faults: 14, 15 */
-START_TEST(test_a_promise_names_what_it_cannot_answer_for)
+/*
+ * faults: 14, 15. A promise of a damaged log names the slots for which it may have lost what it
+ * accepted.
+ */
+START_TEST(a_promise_names_what_it_cannot_answer_for)
 {
 	struct bench b;
 	uint64_t ballot = ballot_make(3, 1);
@@ -146,13 +149,12 @@ static const struct consensus_persist *written(const struct consensus_output *ou
 	return NULL;
 }
 
-/* faults: 14, 15 */
-START_TEST(test_what_is_learnt_is_written_again)
+/*
+ * faults: 14, 15. Also if it is what the log has: it stands before the damage. Only then are the
+ * log's notes those of a whole one.
+ */
+START_TEST(what_is_learnt_is_written_again)
 {
-	/*
-	 * Also if it is what the log has: it stands before the damage. Only then are the log's
-	 * notes those of a whole one.
-	 */
 	struct bench b;
 	damaged(&b);
 	struct wire_entry entries[] = {entry_of(2, ballot_make(1, 1), "old"),
@@ -171,13 +173,12 @@ START_TEST(test_what_is_learnt_is_written_again)
 }
 END_TEST
 
-/* faults: 14, 15 */
-START_TEST(test_what_a_leader_is_sure_of_is_impaired_no_longer)
+/*
+ * faults: 14, 15. Its ballot must be above all that were lost; and what is before its barrier may
+ * be on its disk alone, or on none.
+ */
+START_TEST(what_a_leader_is_sure_of_is_impaired_no_longer)
 {
-	/*
-	 * Its ballot must be above all that were lost; and what is before its barrier may be on its
-	 * disk alone, or on none.
-	 */
 	for (uint32_t later = 0; later < 2; later++) {
 		struct bench b;
 		uint64_t ballot = later ? ballot_make(3, 1) : ballot_make(2, 2);
@@ -245,8 +246,11 @@ static void promise_from(struct bench *b, uint32_t from, struct wire_paxos m)
 	receive(b, METHOD_PROMISE, m);
 }
 
-/* faults: 15 */
-START_TEST(test_an_impaired_promise_does_not_count)
+/*
+ * faults: 15. For a slot that a promise names as impaired, its silence does not count: another's
+ * must say it.
+ */
+START_TEST(an_impaired_promise_does_not_count)
 {
 	struct bench b;
 	struct wire_range third = {3, 3}, open = {9, SLOT_MAX};
@@ -276,8 +280,8 @@ START_TEST(test_an_impaired_promise_does_not_count)
 }
 END_TEST
 
-/* faults: 15 */
-START_TEST(test_damage_in_different_slots_is_survived)
+/* faults: 15. Two damaged logs that have lost different slots make up a quorum for both. */
+START_TEST(damage_in_different_slots_is_survived)
 {
 	struct bench b;
 	struct wire_range a = {2, 2}, c = {4, 4};
@@ -300,8 +304,8 @@ START_TEST(test_damage_in_different_slots_is_survived)
 }
 END_TEST
 
-/* faults: 15 */
-START_TEST(test_a_value_known_to_be_chosen_decides)
+/* faults: 15. A value that some promise knows to be chosen needs no other word. */
+START_TEST(a_value_known_to_be_chosen_decides)
 {
 	struct bench b;
 	struct wire_range known = {3, 3}, below = {2, 3};
@@ -325,7 +329,11 @@ START_TEST(test_a_value_known_to_be_chosen_decides)
 }
 END_TEST
 
-START_TEST(test_impossible_ranges_are_refused)
+/*
+ * Ranges that are empty, run backwards, overlap, lie beyond the last slot or are too many make a
+ * Promise be refused.
+ */
+START_TEST(impossible_ranges_are_refused)
 {
 	struct bench b;
 	struct wire_range zero = {0, 3}, back = {4, 3}, beyond = {4, SLOT_MAX + 1},
@@ -357,12 +365,12 @@ START_TEST(test_impossible_ranges_are_refused)
 }
 END_TEST
 
-START_TEST(test_what_is_not_impaired_says_so_in_its_notes)
+/*
+ * The ballot and the last slot by which a later start bounds what damage may have
+ * destroyed.
+ */
+START_TEST(what_is_not_impaired_says_so_in_its_notes)
 {
-	/*
-	 * The ballot and the last slot by which a later start bounds what damage may have
-	 * destroyed.
-	 */
 	struct bench b;
 	uint64_t ballot = ballot_make(1, 1);
 	bench_init(&b, 3, 3);

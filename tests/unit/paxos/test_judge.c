@@ -79,7 +79,7 @@ END_TEST
  * One number cannot use up the rounds: beyond the free ones a step leads, from what is known. At
  * their end a replica follows, and does not stand.
  */
-START_TEST(rounds)
+START_TEST(one_number_cannot_use_up_the_rounds)
 {
 	bench_init(b, 1, 3);
 	plausible(ballot_make(BALLOT_ROUND_FREE + BALLOT_ROUND_STEP, 2));
@@ -116,7 +116,8 @@ START_TEST(rounds)
 }
 END_TEST
 
-START_TEST(accepts)
+/* Accept: entries without gaps, of slots that exist, and in one ballot one value a slot. */
+START_TEST(an_impossible_accept_is_refused)
 {
 	bench_init(b, 1, 3);
 	plausible(ballot_make(3, 2));
@@ -168,7 +169,11 @@ START_TEST(accepts)
 }
 END_TEST
 
-START_TEST(acknowledgements)
+/*
+ * Accepted: of nothing beyond what the leader has proposed, in ordered ranges, and of rounds that
+ * have begun.
+ */
+START_TEST(an_impossible_acknowledgement_is_refused)
 {
 	bench_init(b, 1, 3);
 	lead(b, 0);
@@ -216,7 +221,11 @@ START_TEST(acknowledgements)
 }
 END_TEST
 
-START_TEST(learning)
+/*
+ * Fetch and Chosen: slots and ballots that can be, and entries that belong to what is said to be
+ * chosen.
+ */
+START_TEST(an_impossible_fetch_or_answer_is_refused)
 {
 	bench_init(b, 1, 3);
 	plausible(0);
@@ -285,7 +294,8 @@ START_TEST(learning_of_a_leader)
 }
 END_TEST
 
-START_TEST(promises)
+/* Promise: for a ballot of ours, with entries below it, from a slot that exists. */
+START_TEST(an_impossible_promise_is_refused)
 {
 	stand();
 	uint64_t ours = b->core->ballot;
@@ -329,7 +339,7 @@ END_TEST
  * A promise of one who knows a million slots more makes no leader, and no gap of that size in
  * memory.
  */
-START_TEST(far_behind)
+START_TEST(a_promise_from_far_ahead_makes_no_leader)
 {
 	stand();
 	plausible(b->core->ballot);

@@ -4,7 +4,7 @@
 
 /* faults: 6 */
 /* An acceptor that says the same thing again and again is still one acceptor. */
-START_TEST(test_quorum_counts_members)
+START_TEST(a_quorum_counts_members_and_not_answers)
 {
 	struct bench b;
 	struct wire_range range = {.first = 1, .last = 1};
@@ -34,7 +34,7 @@ END_TEST
  * P2c: of what a quorum accepted in a slot, the value of the highest ballot is proposed, in
  * whatever order the promises come; slots between, of which nobody reports anything, become no-ops.
  */
-START_TEST(test_highest_accepted_value_is_proposed)
+START_TEST(the_highest_accepted_value_is_proposed)
 {
 	for (uint32_t order = 0; order < 2; order++) {
 		struct bench b;
@@ -87,7 +87,7 @@ END_TEST
  * leader: it must not go on leading, since its word that they are chosen would be taken for a word
  * about its own values.
  */
-START_TEST(test_snapshot_over_own_slots_ends_leadership)
+START_TEST(a_snapshot_over_own_slots_ends_leadership)
 {
 	struct bench b;
 	bench_init(&b, 1, 5);
@@ -106,7 +106,7 @@ START_TEST(test_snapshot_over_own_slots_ends_leadership)
 END_TEST
 
 /* A snapshot of the prefix that a new leader missed leaves it in place. */
-START_TEST(test_snapshot_below_own_slots_keeps_leadership)
+START_TEST(a_snapshot_below_own_slots_keeps_leadership)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -120,7 +120,7 @@ START_TEST(test_snapshot_below_own_slots_keeps_leadership)
 END_TEST
 
 /* Reads that overlap without end use no more memory than a moment's worth of them. */
-START_TEST(test_endless_reads_need_bounded_memory)
+START_TEST(endless_reads_need_bounded_memory)
 {
 	struct bench b;
 	uint64_t id = 0, confirmed = 0;
@@ -150,7 +150,7 @@ END_TEST
  * A leader that learnt in its election of chosen slots which it misses, and of which nobody can
  * tell it any more, does not block the group: it lets go, and the next election proposes them anew.
  */
-START_TEST(test_leader_that_cannot_learn_lets_go)
+START_TEST(a_leader_that_cannot_learn_lets_go)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -176,7 +176,7 @@ END_TEST
  * Between what is chosen here and the first slot of its own a new leader may hold values that lost:
  * it sends them to nobody.
  */
-START_TEST(test_only_own_slots_are_sent)
+START_TEST(only_own_slots_are_sent)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -210,7 +210,7 @@ END_TEST
  * A leader hands over when its successor has everything and everything is chosen; and says so,
  * since it may be gone in a moment.
  */
-START_TEST(test_hand_over_leaves_nothing_to_ask)
+START_TEST(a_hand_over_leaves_nothing_to_ask)
 {
 	struct bench b;
 	struct wire_range range = {.first = 1, .last = 2};
@@ -273,7 +273,7 @@ static void read_for(struct bench *b, uint64_t duration_us)
  * Reads in quick succession, each round of which is a heartbeat, do not keep a leader from looking
  * at itself.
  */
-START_TEST(test_reads_do_not_stop_the_clock)
+START_TEST(reads_do_not_stop_the_clock)
 {
 	struct wire_range range = {.first = 1, .last = 1};
 	struct bench b;
@@ -306,7 +306,7 @@ END_TEST
  * Member 2 answers every round of reads, so that a quorum is there: member 3 hears of nothing but
  * the regular heartbeats. When member 2 falls silent, member 3 is asked soon, and the reads go on.
  */
-START_TEST(test_reads_wake_nobody_but_a_quorum)
+START_TEST(reads_wake_no_more_than_a_quorum)
 {
 	struct bench b;
 	uint64_t id = 0, heartbeats = 0, confirmed = 0;

@@ -16,8 +16,11 @@ static void learner(struct bench *b)
 	paxos_stop_voting(b->core, b->now_us);
 }
 
-/* faults: 92 */
-START_TEST(test_promises_nothing)
+/*
+ * faults: 92. A replica without a vote grants no pre-vote, and answers a Prepare with nothing, on
+ * disk or off.
+ */
+START_TEST(a_learner_promises_nothing)
 {
 	struct bench b;
 	uint64_t ballot = ballot_make(1, 1);
@@ -36,7 +39,11 @@ START_TEST(test_promises_nothing)
 }
 END_TEST
 
-START_TEST(test_never_stands)
+/*
+ * A learner fetches what there is and never stands: neither by its timer, nor when asked to take
+ * over, nor alone.
+ */
+START_TEST(a_learner_never_stands)
 {
 	struct bench b;
 	learner(&b);
@@ -71,7 +78,7 @@ START_TEST(test_never_stands)
 END_TEST
 
 /* It writes down what it is sent, says so, says that it is a learner, and grants no lease. */
-START_TEST(test_accepts_and_learns)
+START_TEST(a_learner_accepts_and_learns)
 {
 	struct bench b;
 	uint64_t ballot = ballot_make(1, 1);
@@ -101,7 +108,7 @@ END_TEST
  * Told while a promise is on its way to the disk, while it stands, and while it leads: all of that
  * is over.
  */
-START_TEST(test_gives_up)
+START_TEST(a_voter_that_becomes_a_learner_gives_all_up)
 {
 	struct bench b;
 	bench_init(&b, 3, 3);
@@ -151,7 +158,11 @@ static void answer(struct bench *b, uint32_t from, uint32_t flags)
 	receive(b, METHOD_ACCEPTED, m);
 }
 
-START_TEST(test_counted_for_nothing)
+/*
+ * What only a learner has acknowledged is not chosen, confirms no read, extends no lease; and it
+ * is no successor.
+ */
+START_TEST(a_learner_is_counted_for_nothing)
 {
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);
@@ -180,7 +191,7 @@ START_TEST(test_counted_for_nothing)
 END_TEST
 
 /* What its earlier life said may arrive after what this one says. */
-START_TEST(test_late_answer_of_its_earlier_life)
+START_TEST(a_late_answer_of_its_earlier_life_changes_nothing)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -197,7 +208,7 @@ END_TEST
  * A leader whom only a learner answers makes room; and while it asks for a round nobody is left
  * out.
  */
-START_TEST(test_no_quorum_with_it)
+START_TEST(a_learner_makes_up_no_quorum)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -226,7 +237,8 @@ START_TEST(test_no_quorum_with_it)
 }
 END_TEST
 
-START_TEST(test_judged)
+/* A learner cannot have granted a lease; that it is not fit to lead it may say. */
+START_TEST(a_learner_that_grants_a_lease_is_refused)
 {
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);

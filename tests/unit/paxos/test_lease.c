@@ -59,7 +59,7 @@ static bool promises(struct bench *b, uint32_t to, struct wire_paxos prepare)
  * While a quorum has granted it, reads are confirmed without a round; from 7/8 of the lease after
  * the round's beginning, not any more.
  */
-START_TEST(test_reads_by_lease)
+START_TEST(reads_are_confirmed_by_a_lease)
 {
 	struct bench b;
 	lead_with_lease(&b);
@@ -84,7 +84,7 @@ END_TEST
  * The process stopped within a turn, after the turn's clock was read: what counts is the time when
  * the reads have been received.
  */
-START_TEST(test_pause_within_a_turn)
+START_TEST(a_pause_within_a_turn_counts)
 {
 	struct bench b;
 	lead_with_lease(&b);
@@ -117,7 +117,7 @@ END_TEST
  * An echo without the lease (of a replica that does not know leases, or would forget this one too
  * soon) is none.
  */
-START_TEST(test_echo_is_no_lease)
+START_TEST(an_echo_without_a_lease_is_none)
 {
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);
@@ -152,7 +152,7 @@ END_TEST
 /*
  * Who has granted a lease says so, promises nothing to anybody until it is over, and refuses votes.
  */
-START_TEST(test_grantor_holds_back)
+START_TEST(a_grantor_holds_back)
 {
 	struct bench b;
 	follow_with_lease(&b, LEASE_US);
@@ -176,7 +176,7 @@ END_TEST
  * Nor does it stand itself, though it knows that the leader is gone; as soon as the lease is over
  * it does.
  */
-START_TEST(test_grantor_does_not_stand)
+START_TEST(a_grantor_does_not_stand)
 {
 	struct bench b;
 	follow_with_lease(&b, LEASE_US);
@@ -197,7 +197,7 @@ END_TEST
  * After a restart nobody knows what had been granted: nothing is promised before an election
  * timeout is over, to oneself neither.
  */
-START_TEST(test_restart_keeps_what_it_forgot)
+START_TEST(a_restart_keeps_the_lease_that_it_forgot)
 {
 	struct bench b;
 	bench_init_leased(&b, 2, 3, 0);
@@ -225,7 +225,7 @@ END_TEST
  * A leader that hands over has given up its lease, for good; so its successor need not wait, nor
  * whoever is asked by it.
  */
-START_TEST(test_hand_over_ends_the_lease)
+START_TEST(a_hand_over_ends_the_lease)
 {
 	struct bench b;
 	struct wire_range range = {.first = 1, .last = 1};

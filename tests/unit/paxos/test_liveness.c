@@ -43,7 +43,7 @@ static bool serves(struct group *g, uint64_t limit_us)
  * Disks that take several election timeouts for a sync delay an election, and do not prevent it;
  * the leader then stays.
  */
-START_TEST(test_slow_disks)
+START_TEST(slow_disks_do_not_prevent_an_election)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
 	for (uint32_t k = 0; k < 5; k++) {
@@ -64,7 +64,7 @@ START_TEST(test_slow_disks)
 END_TEST
 
 /* One disk that does not finish syncs at all does not keep the others from electing a leader. */
-START_TEST(test_hung_disk)
+START_TEST(a_hung_disk_does_not_prevent_an_election)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct group g;
@@ -83,7 +83,7 @@ END_TEST
  * The only replica that knew which entries are chosen dies after it has told so to a candidate that
  * misses the knowledge: the other two, which together hold those entries, go on without it.
  */
-START_TEST(test_knowledge_dies_with_its_owner)
+START_TEST(knowledge_may_die_with_its_owner)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct group g;
@@ -158,7 +158,7 @@ static void withhold(struct group *g, uint32_t i)
  * with: damaged snapshots. The others have all accepted it. They are a majority, and go on, whoever
  * promises first.
  */
-START_TEST(test_two_know_and_cannot_tell)
+START_TEST(two_may_know_and_be_unable_to_tell)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct group g;

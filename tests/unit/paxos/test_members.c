@@ -73,7 +73,11 @@ static void learn_members(struct bench *b)
 	bytes_unref(other);
 }
 
-START_TEST(test_bound)
+/*
+ * Another life of a bound number is heard of what it knows, and neither promised to nor accepted
+ * from.
+ */
+START_TEST(only_a_bound_life_counts)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -98,7 +102,7 @@ START_TEST(test_bound)
 END_TEST
 
 /* Whose own life is another one has no vote, and gets it with the entry that binds it. */
-START_TEST(test_own_life)
+START_TEST(a_life_votes_when_it_is_bound)
 {
 	struct bench b;
 	begin(&b, 77);
@@ -125,7 +129,7 @@ START_TEST(test_own_life)
 END_TEST
 
 /* An entry whose base is not the newest entry of members changes nothing. */
-START_TEST(test_base)
+START_TEST(an_entry_of_members_needs_the_newest_as_its_base)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -142,8 +146,8 @@ START_TEST(test_base)
 }
 END_TEST
 
-/* M1 */
-START_TEST(test_no_gaps)
+/* M1: what comes behind a gap waits, and is not accepted before what is missing of that ballot. */
+START_TEST(an_entry_behind_a_gap_is_not_accepted)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -171,8 +175,8 @@ START_TEST(test_no_gaps)
 }
 END_TEST
 
-/* M2, M3 */
-START_TEST(test_promises)
+/* M2, M3: members that are unknown, or those of before, are promised nothing; the record names them. */
+START_TEST(only_the_newest_members_are_promised_to)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -213,7 +217,7 @@ END_TEST
  * Before any life is bound, two of one number do not share a ballot that was promised to one of
  * them.
  */
-START_TEST(test_one_life_a_ballot)
+START_TEST(one_life_has_a_ballot)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -271,7 +275,7 @@ static void stand(struct bench *b, uint32_t voter, uint64_t life)
  * M7, M4: the group begins with all; behind an entry of members nothing is proposed, and then there
  * is a new ballot.
  */
-START_TEST(test_birth_and_wall)
+START_TEST(an_entry_of_members_is_a_wall)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -362,7 +366,7 @@ static void remove_3(struct bench *b)
  * Who has been removed is told so when all that it might be needed for is with a majority of the
  * others, and not before.
  */
-START_TEST(test_removed)
+START_TEST(a_removed_member_is_told_when_it_is_not_needed)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -399,7 +403,7 @@ START_TEST(test_removed)
 END_TEST
 
 /* … and believes it, but not of a list that is older than one in which it is. */
-START_TEST(test_told_that_it_is_removed)
+START_TEST(a_member_believes_that_it_is_removed)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -422,7 +426,7 @@ END_TEST
  * One whom this list does not have speaks: what it knows is fetched, and nothing else is believed.
  * It asks, and is answered.
  */
-START_TEST(test_stranger)
+START_TEST(a_stranger_is_answered_and_not_believed)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -473,7 +477,7 @@ END_TEST
  * A leader that has removed itself promises nothing and answers no reads any more: it asks one of
  * the others to take over, at once.
  */
-START_TEST(test_leaving)
+START_TEST(a_leader_that_removes_itself_hands_over)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -539,7 +543,7 @@ END_TEST
  * A snapshot closes the gap before an entry that is known to be chosen, and that binds another
  * disk: who was about to stand does not.
  */
-START_TEST(test_unbound_behind_a_snapshot)
+START_TEST(behind_a_snapshot_an_unbound_disk_does_not_stand)
 {
 	struct bench b;
 	begin(&b, LIFE(1));
@@ -569,7 +573,7 @@ END_TEST
  * Behind a list that would change who counts nothing is proposed, though what stands there is known
  * to be chosen.
  */
-START_TEST(test_chosen_behind_a_wall)
+START_TEST(behind_a_wall_nothing_is_proposed)
 {
 	struct bench b;
 	begin(&b, LIFE(1));

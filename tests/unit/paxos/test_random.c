@@ -192,7 +192,7 @@ static uint32_t run_seed(uint64_t seed, uint64_t *installed)
  * Whatever is lost, repeated, reordered, cut or crashed, one value is chosen a slot, what was
  * acknowledged stays, and healing brings progress.
  */
-START_TEST(test_random_schedules)
+START_TEST(random_schedules_choose_one_value_a_slot)
 {
 	const char *one = getenv("SEED"), *many = getenv("SEEDS");
 	uint64_t first = one != NULL ? strtoull(one, NULL, 10) : 1;

@@ -10,7 +10,7 @@
  * P1a: an acceptor answers a Prepare only if its number is greater than that of any it has
  * answered.
  */
-START_TEST(test_p1a)
+START_TEST(an_acceptor_answers_only_greater_prepares)
 {
 	struct synod_acceptor a = {0};
 	ck_assert(synod_acceptor_prepare(&a, 5));
@@ -22,7 +22,7 @@ START_TEST(test_p1a)
 END_TEST
 
 /* P1b: an acceptor accepts a proposal unless it has promised a greater number. */
-START_TEST(test_p1b)
+START_TEST(an_acceptor_accepts_unless_it_promised_more)
 {
 	struct synod_acceptor a = {0};
 	struct bytes *v = bytes_copy(slice_string("v")), *w = bytes_copy(slice_string("w"));
@@ -43,7 +43,7 @@ END_TEST
  * P2c: the value of the highest-numbered proposal reported by the quorum is proposed; the own wish
  * only if there is none.
  */
-START_TEST(test_p2c)
+START_TEST(the_highest_reported_value_is_proposed)
 {
 	struct synod_proposer p;
 	struct bytes *wish = bytes_copy(slice_string("wish")),
@@ -69,7 +69,7 @@ START_TEST(test_p2c)
 END_TEST
 
 /* A quorum is of distinct acceptors: a repeated answer counts once. */
-START_TEST(test_duplicates)
+START_TEST(a_repeated_answer_counts_once)
 {
 	struct synod_proposer p;
 	synod_proposer_init(&p, 3);
@@ -90,7 +90,7 @@ END_TEST
  * Random interleavings of three proposers over five acceptors, with losses: at most one value is
  * ever chosen.
  */
-START_TEST(test_agreement)
+START_TEST(at_most_one_value_is_ever_chosen)
 {
 	for (uint64_t seed = 1; seed <= 3000; seed++) {
 		struct synod_acceptor acceptors[5] = {0};
@@ -138,7 +138,7 @@ END_TEST
  * In the lowest ballot of all there is nothing to ask for: phase 2 at once, with the wish; later
  * ballots ask again.
  */
-START_TEST(test_lowest_ballot)
+START_TEST(in_the_lowest_ballot_there_is_nothing_to_ask)
 {
 	struct synod_proposer p;
 	struct bytes *wish = bytes_copy(slice_string("wish")),

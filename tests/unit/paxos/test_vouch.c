@@ -58,7 +58,7 @@ static uint64_t since(const struct bench *b)
  * As young as the moment of the stamp, not of the answer; and stamps are given out at most twice in
  * a heartbeat.
  */
-START_TEST(test_the_stamps_moment)
+START_TEST(an_answer_is_as_young_as_its_stamp)
 {
 	struct bench b;
 	bench_init(&b, 2, 3);
@@ -84,7 +84,7 @@ START_TEST(test_the_stamps_moment)
 END_TEST
 
 /* What has not been applied is not there, however young the leader says that it would be. */
-START_TEST(test_when_it_is_applied)
+START_TEST(what_is_not_applied_is_not_vouched_for)
 {
 	struct bench b;
 	bench_init(&b, 2, 3);
@@ -124,7 +124,7 @@ END_TEST
  * Stamps that were not given out, or long ago, or by an earlier life; and a leader of an older
  * ballot.
  */
-START_TEST(test_foreign_stamps)
+START_TEST(foreign_stamps_are_not_vouched_for)
 {
 	struct bench b;
 	bench_init(&b, 2, 3);
@@ -152,7 +152,7 @@ START_TEST(test_foreign_stamps)
 END_TEST
 
 /* The numbers of two lives of a process are not the same. */
-START_TEST(test_lives)
+START_TEST(two_lives_have_different_stamps)
 {
 	uint64_t firsts[50];
 	for (uint64_t life = 0; life < 50; life++) {
@@ -219,7 +219,7 @@ static void lead_with_all_chosen(struct bench *b)
  * A stamp comes back when a round has been confirmed that began after it had come: not by the round
  * that it came with.
  */
-START_TEST(test_confirmed_round)
+START_TEST(a_stamp_waits_for_a_later_round)
 {
 	struct bench b;
 	lead_with_all_chosen(&b);
@@ -247,7 +247,7 @@ START_TEST(test_confirmed_round)
 END_TEST
 
 /* A learner's echo confirms nothing; but its stamp is vouched for like another's. */
-START_TEST(test_learner)
+START_TEST(a_learners_stamp_is_vouched_for)
 {
 	struct bench b;
 	lead_with_all_chosen(&b);
@@ -272,7 +272,7 @@ END_TEST
  * What an earlier leader may have acknowledged is not known to be chosen yet: nothing is vouched
  * for.
  */
-START_TEST(test_below_the_barrier)
+START_TEST(below_the_barrier_nothing_is_vouched_for)
 {
 	struct bench b;
 	bench_init(&b, 1, 3);
@@ -294,7 +294,7 @@ START_TEST(test_below_the_barrier)
 END_TEST
 
 /* Its own age is that of its last confirmed round; who leads no longer knows that on. */
-START_TEST(test_the_leaders_own)
+START_TEST(the_leaders_own_age_is_of_its_last_round)
 {
 	struct bench b;
 	lead_with_all_chosen(&b);

@@ -81,7 +81,7 @@ static int admit(struct fixture *f, const struct wire_log_command *command)
 }
 
 /* Batches get consecutive slots; `at` appends only there; reads give what is asked for. */
-START_TEST(test_append_and_read)
+START_TEST(batches_get_consecutive_slots)
 {
 	struct fixture f;
 	struct wire_log_entries entries;
@@ -104,7 +104,7 @@ START_TEST(test_append_and_read)
 END_TEST
 
 /* Trimmed slots are gone, and said to be; the numbers go on. */
-START_TEST(test_trim)
+START_TEST(trimmed_slots_are_gone_and_said_to_be)
 {
 	struct fixture f;
 	struct wire_log_entries entries;
@@ -128,7 +128,7 @@ END_TEST
  * The leader refuses what would pass the limits; what is in the log already is applied all the
  * same.
  */
-START_TEST(test_limits)
+START_TEST(the_leader_refuses_what_passes_the_limits)
 {
 	struct fixture f;
 	char large[52];
@@ -188,7 +188,7 @@ static int transfer(struct app *from, struct app *to, size_t bytes, size_t cut)
 }
 
 /* A snapshot in pieces of any size brings the same state; one that was cut is refused. */
-START_TEST(test_snapshot)
+START_TEST(a_snapshot_brings_the_same_state)
 {
 	struct fixture f, g;
 	struct wire_log_entries entries;
@@ -227,7 +227,7 @@ static void append_and_trim(void *context)
  * An audit is of the log as it was at its beginning; what has come there by another way has the
  * same hash; a changed byte another.
  */
-START_TEST(test_audit)
+START_TEST(an_audit_is_of_the_log_at_its_beginning)
 {
 	struct fixture f, g;
 	uint32_t part = 0;

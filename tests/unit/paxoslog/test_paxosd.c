@@ -247,7 +247,7 @@ static uint32_t leader_of(const struct bench *b)
 /* ---- tests ---- */
 
 /* Decisions, Done values and the log survive a power loss of all peers. */
-START_TEST(test_restart)
+START_TEST(everything_survives_a_power_loss_of_all)
 {
 	struct bench b;
 	setup(&b, 64 * KIB);
@@ -294,8 +294,11 @@ static enum sim_verdict deafen_first(void *context, const struct sim_process *fr
  * A daemon that its peers cannot reach knows nothing until it proposes, and then what was agreed
  * without it.
  */
-/* course: 2015 paxos TestDeaf */
-START_TEST(test_deaf)
+/*
+ * course: 2015 paxos TestDeaf — A deaf peer learns nothing until it proposes, and then what was
+ * decided.
+ */
+START_TEST(a_deaf_peer_learns_when_it_proposes)
 {
 	struct bench b;
 	setup(&b, 64 * KIB);
@@ -314,7 +317,7 @@ END_TEST
  * One instance that nobody is done with does not keep the whole log; and it is still there
  * afterwards.
  */
-START_TEST(test_log_stays_short)
+START_TEST(one_open_instance_does_not_keep_the_log)
 {
 	struct bench b;
 	char large[200];
@@ -357,7 +360,7 @@ END_TEST
  * A peer whose disk hangs can neither propose nor decide: whoever asks it, or waits there, is sent
  * on, and others go on.
  */
-START_TEST(test_hung_disk)
+START_TEST(a_peer_with_a_hung_disk_sends_clients_on)
 {
 	struct bench b;
 	struct client_request *request;
@@ -410,7 +413,7 @@ static uint64_t metric(const struct bench *b, uint32_t peer, const char *name)
  * What waits for the disk of one peer is bounded, though the others agree on more and more; later
  * it learns what it missed.
  */
-START_TEST(test_slow_disk_bounds_memory)
+START_TEST(a_slow_disk_bounds_memory)
 {
 	struct bench b;
 	struct client_request *request;
@@ -439,7 +442,7 @@ START_TEST(test_slow_disk_bounds_memory)
 END_TEST
 
 /* Waiting ends with the decision, with the time, or when the instance is forgotten. */
-START_TEST(test_wait)
+START_TEST(waiting_ends_with_the_decision_or_the_time)
 {
 	struct bench b;
 	struct client_request *request;
@@ -465,7 +468,7 @@ END_TEST
  * A reader that waits gets the value when it is appended, from any replica; at a trimmed slot it is
  * told so.
  */
-START_TEST(test_tail)
+START_TEST(a_waiting_reader_gets_the_value_at_any_replica)
 {
 	struct bench b;
 	struct client_request *request;
@@ -495,7 +498,7 @@ END_TEST
  * A slot is empty, accepted where it was accepted but not chosen, chosen everywhere in the end, and
  * cleared.
  */
-START_TEST(test_slot_states)
+START_TEST(a_slot_is_empty_accepted_chosen_and_cleared)
 {
 	struct bench b;
 	struct client_request *request;
@@ -528,7 +531,7 @@ START_TEST(test_slot_states)
 END_TEST
 
 /* What is meant for another service does not get into the log. */
-START_TEST(test_other_services)
+START_TEST(what_is_for_another_service_stays_out_of_the_log)
 {
 	struct bench b;
 	struct client_request *request;
@@ -549,7 +552,7 @@ END_TEST
  * A full disk refuses new proposals clearly; what there is can still be read; with space again all
  * goes on.
  */
-START_TEST(test_disk_full)
+START_TEST(a_full_disk_refuses_new_proposals)
 {
 	struct bench b;
 	char large[900];
@@ -652,14 +655,14 @@ static void end_at_every_operation(enum disk_sim_fault fault)
  * Both logs of a paxosd, from its first start on: wherever it ends, it starts again and knows what
  * was decided. faults: 93
  */
-START_TEST(test_killed_at_every_operation)
+START_TEST(a_paxosd_may_be_killed_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_KILLED);
 }
 END_TEST
 
 /* The same when its machine loses power. faults: 23, 93 */
-START_TEST(test_power_loss_at_every_operation)
+START_TEST(a_paxosd_may_lose_power_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_STOP);
 }
@@ -679,7 +682,7 @@ static uint64_t votes_of(const struct bench *b, uint32_t peer)
  * the log stood still meanwhile, and nobody was started. It is recognised all the same, whichever
  * peer's it is, and if the others have been started since as well.
  */
-START_LOOP_TEST(test_copy_lacks_agreements, 0, 6)
+START_LOOP_TEST(a_copy_that_lacks_agreements_is_recognised, 0, 6)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -796,14 +799,19 @@ static bool damaged_agreement(uint64_t seed, uint32_t of, uint64_t at, enum disk
 	return reached;
 }
 
-START_TEST(test_damaged_agreement)
+/*
+ * The agreements of one of three are damaged at rest: it serves again, and what was decided is
+ * still what was decided.
+ */
+START_TEST(damage_to_the_agreements_of_one_is_healed)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++)
 		damaged_agreement(seed, (uint32_t)seed % PEERS, UINT64_MAX / 2, DISK_SIM_NO_FAULT);
 }
 END_TEST
 
-START_TEST(test_damaged_agreement_interrupted)
+/* The same, killed or without power at each operation of the start that finds the damage. */
+START_TEST(healing_may_be_interrupted_at_every_operation)
 {
 	uint64_t at = 0;
 	while (at < 60 && damaged_agreement(3, (uint32_t)at % PEERS, at,
@@ -817,7 +825,7 @@ END_TEST
  * With damage to the logs of two of three, nobody is left to tell: they say nothing, rather than
  * something else.
  */
-START_TEST(test_two_damaged_agreements)
+START_TEST(two_damaged_agreements_say_nothing)
 {
 	struct bench b;
 	setup(&b, 4 * KIB);
@@ -845,7 +853,7 @@ START_TEST(test_two_damaged_agreements)
 END_TEST
 
 /* Made before its disk was bound: by what the copy knows, the group has only just begun. */
-START_LOOP_TEST(test_copy_from_the_beginning, 0, 3)
+START_LOOP_TEST(a_copy_from_the_beginning_is_recognised, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -892,7 +900,7 @@ END_TEST
 /*
  * Its log would be as long as that of the right one, by which its next start is to be recognised.
  */
-START_LOOP_TEST(test_doubted_learns_nothing, 0, 3)
+START_LOOP_TEST(a_doubted_copy_learns_nothing, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;
@@ -932,7 +940,7 @@ END_TEST
  * faults: 104. Nor does it go on with what it had begun before it has been compared: a copy that is
  * started several times would claim what the disk held whose place it has taken.
  */
-START_LOOP_TEST(test_doubted_goes_on_with_nothing, 0, 3)
+START_LOOP_TEST(a_doubted_copy_goes_on_with_nothing, 0, 3)
 {
 	struct bench b;
 	uint32_t of = (uint32_t)_i % PEERS;

@@ -31,7 +31,7 @@ static void check(const struct slots *s, char *storage)
  * Slots are dense, in order, and hold what was appended, whatever was trimmed; memory goes with the
  * values.
  */
-START_TEST(test_append_and_trim)
+START_TEST(slots_are_dense_and_in_order)
 {
 	static char storage[70000];
 	struct slots s;
@@ -58,7 +58,7 @@ START_TEST(test_append_and_trim)
 END_TEST
 
 /* An image stays what it was while the log goes on, is trimmed, and even goes away. */
-START_TEST(test_image)
+START_TEST(an_image_stays_while_the_log_goes_on)
 {
 	static char storage[70000];
 	struct slots s;
@@ -83,7 +83,7 @@ START_TEST(test_image)
 END_TEST
 
 /* The hash tells what is in the log, not how it came there. */
-START_TEST(test_hash)
+START_TEST(the_hash_tells_what_is_in_the_log)
 {
 	static char storage[70000];
 	struct slots a, b;

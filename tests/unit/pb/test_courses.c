@@ -39,7 +39,7 @@ static void close_world(void)
  * course: DSLabs PrimaryBackupTest 02, 03 — One server, alone: put, append, get, and what is not
  * there.
  */
-START_TEST(one_server)
+START_TEST(one_server_serves_alone)
 {
 	open_servers(1, 1);
 	ck_assert_ptr_null(pb_get(w, 0, "a"));
@@ -58,7 +58,7 @@ END_TEST
  * filled; when the primary is killed the backup has everything; when that is killed too, a server
  * that comes fresh must not serve.
  */
-START_TEST(basic_fail)
+START_TEST(a_backup_takes_over_with_everything)
 {
 	open_servers(2, 1);
 	pb_put(w, 0, "a", "aaa");
@@ -111,7 +111,7 @@ START_TEST(view_service_is_spared)
 END_TEST
 
 /* course: DSLabs PrimaryBackupTest 07 — When both servers are killed nobody answers. */
-START_TEST(both_killed)
+START_TEST(when_both_are_killed_there_is_no_answer)
 {
 	open_servers(4, 2);
 	pb_put(w, 0, "a", "1");
@@ -152,7 +152,7 @@ END_TEST
  * course: 2015 pbservice TestFailPut; DSLabs PrimaryBackupTest 09 — A put right after the backup,
  * and one right after the primary was killed.
  */
-START_TEST(fail_put)
+START_TEST(a_put_right_after_a_death_succeeds)
 {
 	open_servers(6, 3);
 	pb_put(w, 0, "a", "aa");
@@ -197,7 +197,7 @@ static enum sim_verdict delay_to_s1(void *context, const struct sim_process *fro
  * course: 2015 pbservice TestPartition1 — A primary that is cut off from the view service has been
  * replaced; a Get that reaches it late must not be answered from its old state.
  */
-START_TEST(partition_1)
+START_TEST(a_replaced_primary_answers_no_late_get)
 {
 	uint64_t delay_us = 4 * SIM_SECOND;
 	open_servers(30, 2);
@@ -230,7 +230,7 @@ END_TEST
  * course: 2015 pbservice TestPartition2 — The same, and meanwhile a third server has joined as
  * backup and the second was killed.
  */
-START_TEST(partition_2)
+START_TEST(a_replaced_primary_with_a_new_backup_answers_no_late_get)
 {
 	uint64_t delay_us = 5 * SIM_SECOND;
 	open_servers(31, 2);

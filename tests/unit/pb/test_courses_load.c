@@ -69,7 +69,7 @@ static void check_same_after_takeover(void)
  * 10, 12 — Concurrent puts of three clients on two keys end in the same order at both servers: five
  * seconds of them, or a hundred of each client.
  */
-START_LOOP_TEST(concurrent_same, 0, 4)
+START_LOOP_TEST(primary_and_backup_agree_under_concurrent_puts, 0, 4)
 {
 	static const struct {
 		uint32_t seconds, count, request_loss_ppm, reply_loss_ppm;
@@ -148,7 +148,7 @@ static void kill_private(void *context)
  * come back empty for 30 seconds; clients read what they have written, and no operation waits for
  * more than five seconds.
  */
-START_LOOP_TEST(repeated_crash, 0, 4)
+START_LOOP_TEST(clients_read_what_they_wrote_through_crashes, 0, 4)
 {
 	open_servers((uint64_t)(10 + _i), 3);
 	bool unreliable = _i >= 2;

@@ -33,7 +33,7 @@ static void close_server(void)
  * course: DSLabs lab 1 part 1 02; DSLabs lab 1 part 2 01 — Put, append and get; an append answers
  * the new value, a missing key is not found.
  */
-START_LOOP_TEST(simple, 0, 2)
+START_LOOP_TEST(put_append_and_get_answer_as_they_should, 0, 2)
 {
 	static const struct {
 		enum synod_op_kind kind;
@@ -118,7 +118,7 @@ static size_t length_of_marks(uint32_t count)
  * course: DSLabs lab 1 part 1 03, 05; DSLabs lab 1 part 2 02, 04 — Ten clients append to a key of
  * their own, a hundred times each, or 25 times over the bad network.
  */
-START_LOOP_TEST(own_keys, 0, 2)
+START_LOOP_TEST(clients_append_to_keys_of_their_own, 0, 2)
 {
 	uint32_t count = _i == 1 ? 25 : 100;
 	open_server(2, _i == 1);
@@ -137,7 +137,7 @@ END_TEST
  * course: DSLabs lab 1 part 1 04; DSLabs lab 1 part 2 03 — Ten clients, five appends each to one
  * key: everything stands there once.
  */
-START_LOOP_TEST(one_key, 0, 2)
+START_LOOP_TEST(appends_to_one_key_stand_there_once, 0, 2)
 {
 	open_server(3, _i == 1);
 	append_all(10, 5, true);

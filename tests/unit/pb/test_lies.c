@@ -64,7 +64,7 @@ static void say_frame(const struct wire_pb_forward *frame)
 }
 
 /* What no primary can have sent is refused, changes nothing, and harms nobody. */
-START_TEST(impossible_frames)
+START_TEST(an_impossible_frame_is_refused)
 {
 	static const uint8_t garbage[64] = {1, 2, 3};
 	open_pair(1);
@@ -112,7 +112,7 @@ END_TEST
  * A frame that might be the primary's, but leads to another state: this backup is none any more,
  * and is filled anew. Nobody halts, and what it was told never becomes the state.
  */
-START_TEST(another_state)
+START_TEST(a_backup_that_differs_is_filled_anew)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		struct buffer batch = {0}, body = {0};
@@ -148,7 +148,7 @@ START_TEST(another_state)
 END_TEST
 
 /* An answer that does not come from the backup confirms nothing. */
-START_TEST(foreign_answer)
+START_TEST(a_foreign_answer_confirms_nothing)
 {
 	open_pair(9);
 	sim_network_cut(w->world, pb_server(w, 1), pb_server(w, 2));
@@ -173,7 +173,7 @@ START_TEST(foreign_answer)
 END_TEST
 
 /* A command that would not fit the frame to the backup, with others, is refused. */
-START_TEST(long_command)
+START_TEST(a_command_too_long_for_a_frame_is_refused)
 {
 	open_pair(10);
 	struct buffer body = {0};

@@ -74,7 +74,7 @@ END_TEST
  * A backup that is promoted while the old primary goes on (a pause, say): the old one answers
  * nothing of what it had not answered before, and the writes that it held are applied once.
  */
-START_TEST(paused_primary)
+START_TEST(a_paused_primary_answers_nothing_late)
 {
 	open_pair(3);
 	pb_append(w, 0, "k", "a");
@@ -102,7 +102,7 @@ START_TEST(paused_primary)
 END_TEST
 
 /* An orderly stop of the primary hands over at once: it is not waited for as for a dead one. */
-START_TEST(orderly_stop)
+START_TEST(an_orderly_stop_hands_over_at_once)
 {
 	open_pair(4);
 	pb_put(w, 0, "a", "1");
@@ -172,7 +172,7 @@ END_TEST
  * While the backup is silent, what waits for it is bounded: too much is refused with BUSY, and
  * nothing is lost.
  */
-START_TEST(bounded_queue)
+START_TEST(what_waits_for_the_backup_is_bounded)
 {
 	enum { KEYS = 200, BYTES = 900000 };
 	struct pb_op *ops[KEYS];
@@ -211,7 +211,7 @@ END_TEST
  * A key is not forgotten with its backup: pairs change again and again, and each new backup has
  * everything.
  */
-START_TEST(generations)
+START_TEST(no_key_is_lost_over_many_pairs)
 {
 	open_pair(9);
 	pb_server_start(w, 3);
@@ -267,7 +267,7 @@ static int reset_view(uint64_t number)
  * When everybody who held the state is gone an operator may give it up; then the service begins
  * anew, and empty.
  */
-START_TEST(given_up)
+START_TEST(a_state_that_was_given_up_begins_empty)
 {
 	open_pair(10);
 	pb_put(w, 0, "a", "1");
@@ -290,7 +290,7 @@ START_TEST(given_up)
 END_TEST
 
 /* Every client has a session of its own, at both servers. */
-START_TEST(many_clients)
+START_TEST(every_client_has_its_own_session)
 {
 	open_pair(11);
 	for (uint32_t c = 0; c < PB_CLIENTS_LIMIT; c++)

@@ -182,7 +182,7 @@ static void try_plan(uint32_t appends, const struct plan *plan)
 }
 
 /* course: DSLabs PrimaryBackupTest 16–20 — One thing goes wrong, at every message of the story. */
-START_LOOP_TEST(one_deviation, LOST, DEVIATIONS)
+START_LOOP_TEST(any_one_deviation_is_survived, LOST, DEVIATIONS)
 {
 	atexit(say_current);
 	uint32_t messages = tell(6, &(struct plan){0});
@@ -195,7 +195,7 @@ START_LOOP_TEST(one_deviation, LOST, DEVIATIONS)
 END_TEST
 
 /* course: DSLabs PrimaryBackupTest 16–20 — Two things go wrong, one soon after the other. */
-START_LOOP_TEST(two_deviations, LOST, DEVIATIONS)
+START_LOOP_TEST(any_two_deviations_are_survived, LOST, DEVIATIONS)
 {
 	atexit(say_current);
 	uint32_t messages = tell(2, &(struct plan){0});

@@ -65,7 +65,7 @@ static void teardown(void)
  * A repeated command gets its first answer, and is not applied again; another payload under its
  * number is refused.
  */
-START_TEST(exactly_once)
+START_TEST(a_repeated_command_gets_its_first_answer)
 {
 	struct pb_state s;
 	setup();
@@ -90,7 +90,7 @@ START_TEST(exactly_once)
 END_TEST
 
 /* What is refused changes nothing. */
-START_TEST(refusals)
+START_TEST(what_is_refused_changes_nothing)
 {
 	struct pb_state s;
 	struct wire_kv_op ops[2] = {{.kind = WIRE_KV_PUT, .key = slice_string("a")},
@@ -128,7 +128,7 @@ END_TEST
  * The digest is that of the records, whatever way led to them; deleting everything gives that of
  * nothing.
  */
-START_TEST(digest)
+START_TEST(the_digest_is_that_of_the_records)
 {
 	struct pb_state s;
 	setup();
@@ -162,7 +162,7 @@ static void random_write(struct rng *rng, struct pb_state *s, char key[16])
  * the part that was sent: the receiver ends with the same state, and holds at any moment exactly
  * the sender's records up to the cursor.
  */
-START_LOOP_TEST(transfer, 0, 200)
+START_LOOP_TEST(a_transfer_with_writes_between_brings_the_state, 0, 200)
 {
 	struct rng rng;
 	setup();
@@ -210,7 +210,7 @@ START_LOOP_TEST(transfer, 0, 200)
 END_TEST
 
 /* A piece that is cut short, or has a length that is too large, is noticed. */
-START_TEST(broken_pieces)
+START_TEST(a_broken_piece_is_noticed)
 {
 	struct pb_state from, to;
 	struct buffer cursor = {0}, piece = {0};

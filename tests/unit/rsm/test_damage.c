@@ -170,13 +170,12 @@ static bool damage_and_repair(uint64_t seed, uint64_t at, int kind, char what[80
 	return more;
 }
 
-/* faults: 14, 15, 22, 34 */
+/*
+ * faults: 14, 15, 22, 34. Not each of them, since each is a life of a group: in a snapshot, where
+ * all are alike, the fewest.
+ */
 START_TEST(every_flipped_byte_is_repaired)
 {
-	/*
-	 * Not each of them, since each is a life of a group: in a snapshot, where all are alike,
-	 * the fewest.
-	 */
 	char what[80] = "";
 	uint64_t count = 0;
 	for (uint64_t at = 0; damage_and_repair(1, at, FLIP, what);
@@ -186,7 +185,10 @@ START_TEST(every_flipped_byte_is_repaired)
 }
 END_TEST
 
-/* faults: 14, 15, 18, 22, 34 */
+/*
+ * faults: 14, 15, 18, 22, 34. Wherever a sector becomes zeros, the replica starts and has
+ * everything again.
+ */
 START_TEST(every_zeroed_sector_is_repaired)
 {
 	char what[80] = "";
@@ -197,13 +199,12 @@ START_TEST(every_zeroed_sector_is_repaired)
 }
 END_TEST
 
-/* faults: 14, 15, 81 */
+/*
+ * faults: 14, 15, 81. Its header would say so; where that is damaged, its records do. What this
+ * one had in its own is asked of the others.
+ */
 START_TEST(a_segment_of_another_replica_is_no_replica_s_own)
 {
-	/*
-	 * Its header would say so; where that is damaged, its records do. What this one had in its
-	 * own is asked of the others.
-	 */
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -243,7 +244,9 @@ END_TEST
 
 /* ---- all of them ---- */
 
-/* faults: 14, 15, 34 */
+/*
+ * faults: 14, 15, 34. Every replica has damage in another place: together they still have everything.
+ */
 START_TEST(different_damage_on_all_replicas_is_survived)
 {
 	for (uint64_t seed = 1; seed <= 40; seed++) {
@@ -284,10 +287,12 @@ static void damage_slot(struct rsm_group *g, uint32_t i, uint64_t slot, wal_posi
 			 0);
 }
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. One slot on all, or on two: the third alone knows, and nothing is decided
+ * without it.
+ */
 START_TEST(what_all_have_lost_is_not_made_up)
 {
-	/* One slot on all, or on two: the third alone knows, and nothing is decided without it. */
 	for (uint32_t lost = 2; lost <= 3; lost++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -330,13 +335,12 @@ START_TEST(what_all_have_lost_is_not_made_up)
 }
 END_TEST
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. What was written last before the damage ends the log, which is cut off there: a
+ * ballot may have been promised behind it.
+ */
 START_TEST(a_promise_that_is_lost_costs_the_vote)
 {
-	/*
-	 * What was written last before the damage ends the log, which is cut off there: a ballot
-	 * may have been promised behind it.
-	 */
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
 		set_up(&g, seed, NULL);
@@ -378,13 +382,12 @@ static void run_until_bound(struct rsm_group *g, uint32_t i)
 	ck_assert(is_bound(g, i));
 }
 
-/* faults: 14, 15, 38 */
+/*
+ * faults: 14, 15, 38. As if its disk had been lost: it is bound anew, votes, and keeps the new
+ * life when it starts again.
+ */
 START_TEST(a_promise_that_is_lost_is_another_life)
 {
-	/*
-	 * As if its disk had been lost: it is bound anew, votes, and keeps the new life when it
-	 * starts again.
-	 */
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
 		struct rsm_settings settings;
@@ -430,13 +433,12 @@ START_TEST(a_promise_that_is_lost_is_another_life)
 }
 END_TEST
 
-/* faults: 14, 15, 28 */
+/*
+ * faults: 14, 15, 28. Nothing behind shows what had been promised or accepted in it. Also where
+ * nothing says which segments there were, as before.
+ */
 START_TEST(a_log_that_has_lost_its_beginning_is_refused)
 {
-	/*
-	 * Nothing behind shows what had been promised or accepted in it. Also where nothing says
-	 * which segments there were, as before.
-	 */
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
 		char name[WAL_NAME_BYTES];

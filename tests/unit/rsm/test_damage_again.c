@@ -148,8 +148,11 @@ static bool is_said(struct rsm_group *g)
 	return false;
 }
 
-/* faults: 14, 15, 34 */
-START_TEST(again_while_it_is_repaired)
+/*
+ * faults: 14, 15, 34. The damaged replica loses its power and is damaged again before it is
+ * whole: nothing is lost.
+ */
+START_TEST(damage_may_come_again_while_it_is_repaired)
 {
 	for (uint64_t seed = 1; seed <= seeds_or(25); seed++) {
 		struct rsm_group g;
@@ -186,8 +189,11 @@ START_TEST(again_while_it_is_repaired)
 }
 END_TEST
 
-/* faults: 14, 15, 38 */
-START_TEST(while_another_disk_is_replaced)
+/*
+ * faults: 14, 15, 38. One is damaged, another one's disk is new: nothing acknowledged is lost,
+ * though the group may wait for the third.
+ */
+START_TEST(damage_may_come_while_another_disk_is_replaced)
 {
 	uint64_t seeds = seeds_or(40), undecided = 0;
 	for (uint64_t seed = 1; seed <= seeds; seed++) {

@@ -16,7 +16,7 @@ static void build(struct buffer *b)
 }
 
 /* What was put in comes out, in order. */
-START_TEST(test_round_trip)
+START_TEST(what_was_put_in_comes_out)
 {
 	struct buffer b = {0};
 	struct entry_reader reader;
@@ -40,7 +40,7 @@ START_TEST(test_round_trip)
 END_TEST
 
 /* Cut anywhere, an entry is corrupt, never short. */
-START_TEST(test_truncation)
+START_TEST(a_truncated_entry_is_corrupt)
 {
 	struct buffer b = {0};
 	build(&b);
@@ -59,7 +59,7 @@ START_TEST(test_truncation)
 END_TEST
 
 /* An unknown format or kind is refused: it is a newer version's, and not damage. */
-START_TEST(test_unknown)
+START_TEST(an_unknown_format_or_kind_is_newer)
 {
 	struct buffer b = {0};
 	struct entry_reader reader;
@@ -79,7 +79,7 @@ END_TEST
 /*
  * What the first version wrote is read: its time is what sessions expired by, and it had two kinds.
  */
-START_TEST(test_first_version)
+START_TEST(entries_of_the_first_version_are_read)
 {
 	struct buffer b = {0};
 	struct entry_reader reader;

@@ -73,7 +73,7 @@ static void end(struct lag *l)
 }
 
 /* A long way is gone by a window of pieces at once. */
-START_TEST(test_pieces_under_way_at_once)
+START_TEST(a_window_of_pieces_is_under_way_at_once)
 {
 	struct lag l;
 	uint64_t way_us = 100 * SIM_MILLISECOND;
@@ -96,7 +96,7 @@ END_TEST
  * One in the middle of a window is lost, or comes twice, or late; the last one is lost; a whole
  * window is.
  */
-START_TEST(test_a_piece_is_lost)
+START_TEST(a_lost_piece_is_fetched_again)
 {
 	const struct sim_rule rules[] = {
 		{.verdict = SIM_DROP, .skip = 4, .count = 1},
@@ -118,7 +118,7 @@ END_TEST
  * The disk is full when it has some pieces to write: nothing of them is waited for when it is tried
  * anew.
  */
-START_TEST(test_no_space_for_some_pieces)
+START_TEST(without_space_the_fetch_is_tried_anew)
 {
 	struct lag l;
 	begin(&l, (struct sim_rule){.verdict = SIM_PASS});
@@ -144,7 +144,7 @@ END_TEST
 /*
  * A large one is synced in parts: what waits for the same disk is not kept waiting for all of it.
  */
-START_TEST(test_synced_in_parts)
+START_TEST(a_large_snapshot_is_synced_in_parts)
 {
 	struct lag l;
 	begin(&l, (struct sim_rule){.verdict = SIM_PASS});
@@ -162,7 +162,7 @@ END_TEST
  * Entries that are no longer in memory are read from the log some at a time, small and large ones,
  * and sent in their order.
  */
-START_TEST(test_old_entries_at_once)
+START_TEST(old_entries_are_read_some_at_a_time)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

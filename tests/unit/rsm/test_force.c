@@ -112,7 +112,11 @@ static void check_alone(const struct rsm_group *g, uint32_t i, uint32_t generati
 
 /* ---- the list ---- */
 
-START_TEST(test_encoding)
+/*
+ * The list of a group that was never forced is written as before; that of one that was has a
+ * format that an older program refuses, and is read back.
+ */
+START_TEST(a_forced_group_is_refused_by_an_older_program)
 {
 	struct group_members members = {.slot = 9, .base = 7, .next_number = 4, .count = 1}, read;
 	struct buffer plain = {0}, later = {0}, field = {0};
@@ -156,7 +160,11 @@ END_TEST
 
 /* ---- going on ---- */
 
-START_TEST(test_goes_on)
+/*
+ * From the one survivor, also after a start, the group goes on with everything; forcing it once
+ * more to the same is done already.
+ */
+START_TEST(a_group_goes_on_from_its_survivor)
 {
 	for (uint64_t seed = 1; seed <= 15; seed++) {
 		struct rsm_group g;
@@ -193,7 +201,7 @@ START_TEST(test_goes_on)
 END_TEST
 
 /* What the survivor has accepted, and nobody knows to be chosen, is kept. */
-START_TEST(test_accepted_is_kept)
+START_TEST(what_the_survivor_has_accepted_is_kept)
 {
 	struct rsm_group g;
 	begin(&g, 3, 1);
@@ -218,7 +226,11 @@ END_TEST
 
 /* ---- what is refused ---- */
 
-START_TEST(test_refusals)
+/*
+ * With its majority, under a wrong number, or against the masters' word a group is not forced,
+ * and goes on as it was.
+ */
+START_TEST(what_cannot_be_forced_is_refused)
 {
 	struct rsm_group g;
 	begin(&g, 3, 1);
@@ -256,7 +268,7 @@ END_TEST
  * Nobody keeps the generation of a group without shard masters: those who were lost would serve
  * beside it.
  */
-START_TEST(test_without_masters)
+START_TEST(without_masters_a_group_is_not_forced)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -279,7 +291,7 @@ START_TEST(test_without_masters)
 END_TEST
 
 /* A replica whose disk was lost, and has no vote yet, is nobody to go on from. */
-START_TEST(test_no_voter)
+START_TEST(a_replica_without_a_vote_is_not_gone_on_from)
 {
 	struct rsm_group g;
 	begin(&g, 3, 2);
@@ -299,7 +311,7 @@ END_TEST
  * Of two from which it is forced, cut off from each other, the masters take one; the other is
  * superseded.
  */
-START_TEST(test_one_survivor)
+START_TEST(the_masters_take_one_survivor)
 {
 	struct rsm_group g;
 	begin(&g, 5, 3);
@@ -335,7 +347,11 @@ static void until_superseded(struct rsm_group *g, uint32_t i)
 	}
 }
 
-START_TEST(test_come_back)
+/*
+ * Those who were given up come back, as a majority: the survivor or the masters tell them, and
+ * until then they do not lead.
+ */
+START_TEST(the_lost_majority_that_comes_back_is_superseded)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -378,7 +394,7 @@ END_TEST
  * A majority that was cut off, not lost, and has never stopped: it hears of it from the masters, or
  * from the survivor.
  */
-START_TEST(test_cut_off)
+START_TEST(a_majority_that_was_cut_off_is_superseded)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -417,7 +433,7 @@ START_TEST(test_cut_off)
 END_TEST
 
 /* A start waits for the masters only if the rest of its group does not run. */
-START_TEST(test_start_without_masters)
+START_TEST(a_start_waits_for_masters_only_if_it_must)
 {
 	struct rsm_group g;
 	begin(&g, 3, 1);
@@ -463,7 +479,7 @@ static void until_votes(struct rsm_group *g, uint32_t i)
  * Those who have lost a disk once, and vote again, are members like others: their starts wait, and
  * one of them can be gone on from.
  */
-START_TEST(test_bound_again)
+START_TEST(members_that_are_bound_again_are_like_others)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -512,7 +528,7 @@ END_TEST
  * Recorded, and then it ends: its next start hears of it, and goes on. A copy of it that is started
  * later does not.
  */
-START_TEST(test_recorded_and_lost)
+START_TEST(a_recorded_generation_goes_on_after_a_start)
 {
 	struct rsm_group g;
 	begin(&g, 3, 4);
@@ -532,7 +548,8 @@ START_TEST(test_recorded_and_lost)
 }
 END_TEST
 
-START_TEST(test_stale_copy_of_the_survivor)
+/* A copy of the survivor from before the generation that has begun does not go on from there. */
+START_TEST(a_stale_copy_of_the_survivor_is_superseded)
 {
 	struct rsm_group g;
 	begin(&g, 3, 4);
@@ -637,19 +654,25 @@ static void survive_every_operation(enum disk_sim_fault fault, bool gap)
 		survive(at, fault, gap);
 }
 
-START_TEST(test_power_loss_at_every_operation)
+/*
+ * Power is lost at each operation of the disk while a group is forced: it is either as before or
+ * goes on.
+ */
+START_TEST(forcing_survives_a_power_loss_at_every_operation)
 {
 	survive_every_operation(DISK_SIM_STOP, false);
 }
 END_TEST
 
-START_TEST(test_power_loss_with_a_gap)
+/* The same when the survivor's log has a gap. */
+START_TEST(forcing_with_a_gap_survives_a_power_loss)
 {
 	survive_every_operation(DISK_SIM_STOP, true);
 }
 END_TEST
 
-START_TEST(test_killed_at_every_operation)
+/* The same when the process is killed at each operation, and the caches survive. */
+START_TEST(forcing_survives_a_kill_at_every_operation)
 {
 	survive_every_operation(DISK_SIM_KILLED, true);
 }
@@ -678,7 +701,7 @@ static int add(struct rsm_group *g, uint32_t number)
 /*
  * New members come, by the log or by a snapshot; one takes over, and the group is forced once more.
  */
-START_TEST(test_added_and_forced_again)
+START_TEST(a_forced_group_may_grow_and_be_forced_again)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -817,7 +840,8 @@ static void live_through(uint64_t seed)
 	rsm_group_free(&g);
 }
 
-START_TEST(test_again_and_again)
+/* Random lives of a group, forced again and again from whatever replica is left. */
+START_TEST(a_group_may_be_forced_again_and_again)
 {
 	for (uint64_t seed = 1; seed <= 40; seed++)
 		live_through(seed);

@@ -74,7 +74,7 @@ static void space_for_all(struct rsm_group *g)
  * A leader whose disk alone is full hands over: writes go on, and none of them is refused for want
  * of space.
  */
-START_TEST(test_leader_hands_over)
+START_TEST(a_leader_with_a_full_disk_hands_over)
 {
 	for (uint32_t seed = 1; seed <= 5; seed++) {
 		struct rsm_group g;
@@ -111,7 +111,7 @@ END_TEST
  * the reason, reads go on, also after all have lost power, and after leadership has gone to each of
  * them; with space there is writing again.
  */
-START_TEST(test_most_are_full)
+START_TEST(with_most_disks_full_writes_are_refused)
 {
 	for (uint32_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -145,7 +145,7 @@ END_TEST
  * Two followers whose disks are full and a leader whose disk is not: it says so, and does not
  * propose what cannot be chosen.
  */
-START_TEST(test_followers_are_full)
+START_TEST(with_full_followers_the_leader_proposes_nothing)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 7, NULL);
@@ -174,7 +174,7 @@ END_TEST
  * is not taken is not the first of its ballot, though the message said so of that entry: it would
  * leave a gap. faults: 37
  */
-START_TEST(test_what_is_left_out_leaves_no_gap)
+START_TEST(what_is_left_out_leaves_no_gap)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);
@@ -223,7 +223,7 @@ END_TEST
  * A disk that is full of log: a snapshot takes less than it frees, and is taken though it is not
  * due.
  */
-START_TEST(test_snapshot_frees_a_full_disk)
+START_TEST(a_snapshot_frees_a_full_disk)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -257,7 +257,7 @@ END_TEST
  * bounded, also in bytes of the heap; writes go on at the pace of the disks. Then everybody catches
  * up.
  */
-START_TEST(test_slow_disks_bound_memory)
+START_TEST(slow_disks_bound_memory)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

@@ -12,7 +12,11 @@ static void put_field(struct buffer *b, uint16_t number, struct slice bytes)
 	buffer_add_slice(b, bytes);
 }
 
-START_TEST(test_round_trip)
+/*
+ * Time, settings and flags come back, with the same hash and bytes; cut within a field they are
+ * refused.
+ */
+START_TEST(fields_come_back_as_they_were_written)
 {
 	struct group_fields fields, again;
 	struct buffer b = {0}, c = {0};
@@ -50,7 +54,7 @@ START_TEST(test_round_trip)
 END_TEST
 
 /* A number that is not known here was written by a newer program, and is not ignored. */
-START_TEST(test_newer)
+START_TEST(an_unknown_field_is_a_newer_programs)
 {
 	struct group_fields fields;
 	struct buffer b = {0}, settings = {0};
@@ -75,7 +79,11 @@ START_TEST(test_newer)
 }
 END_TEST
 
-START_TEST(test_malformed)
+/*
+ * A field of the wrong length, one that stands twice, and settings beyond their limits are
+ * corrupt.
+ */
+START_TEST(malformed_fields_are_refused)
 {
 	struct group_fields fields;
 	struct buffer b = {0}, settings = {0};

@@ -19,7 +19,7 @@ static struct identity_members three(void)
 }
 
 /* What was encoded comes back; cut anywhere, longer, or with an impossible name, it is refused. */
-START_TEST(encoding)
+START_TEST(an_identity_comes_back_or_is_refused)
 {
 	struct identity_members members = three(), again;
 	struct buffer b = {0};

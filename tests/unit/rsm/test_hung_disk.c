@@ -55,7 +55,7 @@ static uint64_t append_for(struct rsm_group *g, uint64_t length_us)
  * Under load large enough to congest its log, a leader whose syncs do not end hands over before
  * that refuses everything.
  */
-START_TEST(test_leader_hands_over_under_load)
+START_TEST(a_hung_leader_hands_over_under_load)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -86,7 +86,7 @@ END_TEST
  * leads soon, no acknowledged command is lost, and when the disk is back its replica is as good as
  * the others.
  */
-START_TEST(test_hand_over_and_return)
+START_TEST(another_leads_while_a_disk_hangs)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -127,7 +127,7 @@ END_TEST
  * What is under way at the hung leader is answered, and truly: applied, or certainly not, or not at
  * all.
  */
-START_TEST(test_pending_requests_are_answered)
+START_TEST(what_is_under_way_at_a_hung_leader_is_answered)
 {
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		struct rsm_group g;
@@ -164,7 +164,7 @@ START_TEST(test_pending_requests_are_answered)
 END_TEST
 
 /* A follower whose disk hangs is not handed over to, by nobody; and does not disturb. */
-START_TEST(test_hung_follower_is_passed_over)
+START_TEST(a_hung_follower_is_passed_over)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -199,7 +199,7 @@ END_TEST
  * Without a quorum of disks that answer nobody could do better: the leader stays, and goes on when
  * they do.
  */
-START_TEST(test_nobody_to_hand_over_to)
+START_TEST(without_a_better_disk_the_leader_stays)
 {
 	for (uint32_t count = 1; count <= 3; count++) {
 		struct rsm_group g;
@@ -249,7 +249,7 @@ static uint64_t append_slowly(struct rsm_group *g, uint64_t length_us)
  * take longer than what counts as hung, leadership moves a few times at most, and not on and on.
  * faults: 75, 99
  */
-START_TEST(test_slow_is_not_hung)
+START_TEST(a_slow_disk_is_not_hung)
 {
 	for (uint32_t seed = 1; seed <= 2; seed++) {
 		struct rsm_group g;
@@ -279,7 +279,7 @@ END_TEST
  * Files of snapshots are another queue of the disk: when that hangs, the log goes on until it needs
  * another file; and then, what waits for that hangs as well.
  */
-START_TEST(test_hung_snapshot)
+START_TEST(a_hung_snapshot_leaves_the_log_going_on)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -309,7 +309,7 @@ END_TEST
  * A disk that hangs as its replica is killed: the next life finds what is on it, and has forgotten
  * nothing (group.h).
  */
-START_TEST(test_killed_while_it_hangs)
+START_TEST(a_replica_may_be_killed_while_its_disk_hangs)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;

@@ -12,7 +12,7 @@
 #define IDS 400u
 
 /* Against a table of booleans, while there are few ranges. */
-START_TEST(test_as_a_table)
+START_TEST(id_ranges_match_a_table)
 {
 	for (uint64_t seed = 1; seed <= 100; seed++) {
 		struct id_ranges set = {0};
@@ -54,7 +54,7 @@ END_TEST
  * However many there are, memory is bounded, and only ids older than thousands of others are taken
  * for members by mistake.
  */
-START_TEST(test_bounded)
+START_TEST(id_ranges_take_bounded_memory)
 {
 	struct id_ranges set = {0};
 	for (uint64_t id = 2; id <= 100000; id += 2)
@@ -69,7 +69,10 @@ START_TEST(test_bounded)
 }
 END_TEST
 
-START_TEST(test_malformed)
+/*
+ * Ranges that run backwards, touch the floor or one another, or are out of order, are corrupt.
+ */
+START_TEST(malformed_id_ranges_are_refused)
 {
 	static const uint64_t ranges[][4] = {
 		{5, 4, 9, 9},   /* ends before it begins */

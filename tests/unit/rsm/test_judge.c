@@ -30,7 +30,7 @@ static struct buffer an_entry(uint32_t commands)
  * An entry's value is one that can be read to its end, or it is refused: cut anywhere, or longer by
  * a byte.
  */
-START_TEST(values)
+START_TEST(an_entry_that_cannot_be_read_is_refused)
 {
 	struct buffer b = an_entry(3);
 	ck_assert_ptr_null(judge_entry_value(buffer_slice(&b)));
@@ -74,7 +74,7 @@ END_TEST
  * What the replicas themselves do with a command must be such that they can: once it is chosen it
  * stops them all. faults: 89, 94, 96
  */
-START_TEST(own_commands)
+START_TEST(a_command_that_cannot_be_carried_out_is_refused)
 {
 	struct buffer settings = {0}, client = {0}, entry = {0};
 	struct group_settings standard;
@@ -127,7 +127,7 @@ static void plant(void *data, struct node *node)
  * Written by a version that believed everything. The replica must say so and not run; the others go
  * on without it.
  */
-START_TEST(impossible_records)
+START_TEST(an_impossible_record_stops_its_replica_only)
 {
 	static const uint8_t garbage[100] = {9};
 	struct rsm_settings settings;
@@ -181,7 +181,7 @@ START_TEST(impossible_records)
 END_TEST
 
 /* At the end of the possible, and below what a snapshot covers, everything may stand. */
-START_TEST(possible_records)
+START_TEST(a_possible_record_is_believed)
 {
 	static const uint8_t garbage[100] = {9};
 	struct rsm_settings settings;
@@ -213,7 +213,7 @@ START_TEST(possible_records)
 END_TEST
 
 /* The frames that ended a group. Nobody notices; the refusals are counted. */
-START_TEST(lies)
+START_TEST(lies_are_refused_and_counted)
 {
 	struct rsm_settings settings;
 	rsm_group_settings(&settings);
@@ -358,7 +358,7 @@ static void begin_badly(struct app *app)
  * A snapshot that a peer has made and sealed, and that is no state: nobody halts over it. The next
  * one comes from somebody else, or is newer; meanwhile this replica votes, and does not stand.
  */
-START_TEST(useless_snapshot)
+START_TEST(a_useless_snapshot_halts_no_replica)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		rsm_group_init(&g, 3, 80 + seed, NULL);

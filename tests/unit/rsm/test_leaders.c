@@ -124,7 +124,7 @@ static void check_ledger(struct rsm_group *g, struct ledger *l)
  * refusal means never; and a read sees every command that was acknowledged before the read was
  * sent, whichever replica answers it.
  */
-START_TEST(test_answers_are_true)
+START_TEST(answers_are_true_whatever_happens_to_leaders)
 {
 	uint32_t refusals = 0, applied = 0;
 	uint64_t reads = 0;
@@ -197,7 +197,7 @@ END_TEST
  * An orderly stop of the leader hands over: nothing that was asked for before is lost or answered
  * wrongly, and the next leader serves within less than an election timeout.
  */
-START_TEST(test_orderly_stop)
+START_TEST(an_orderly_stop_loses_no_request)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct rsm_group g;
@@ -244,7 +244,7 @@ END_TEST
  * OK says that the replica asked for leads, also when it has only just started and takes nothing
  * over yet; a refusal, that the old leader goes on.
  */
-START_TEST(test_hand_over_is_answered_when_it_has_ended)
+START_TEST(a_hand_over_is_answered_when_it_has_ended)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 31, NULL);
@@ -301,7 +301,7 @@ END_TEST
  * to it, and need not wait for the election timeout. A lost connection to a leader that lives
  * changes nothing.
  */
-START_TEST(test_killed_leader)
+START_TEST(a_killed_leader_is_replaced_soon)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct rsm_group g;
@@ -336,7 +336,7 @@ END_TEST
  * Two leaders propose, for the same slot and with the same time, what is the same but for its
  * origin: that a client gets an id. Only the one whose entry is chosen says so to its client.
  */
-START_TEST(test_same_request_of_two_leaders)
+START_TEST(the_same_request_of_two_leaders_is_answered_once)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 7, NULL);
@@ -409,7 +409,7 @@ END_TEST
  * all were restarted, after a change of leader, after the session travelled in a snapshot. One that
  * was to be tried again later is.
  */
-START_TEST(test_repeated_commands)
+START_TEST(a_repeated_command_gets_its_first_answer)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 8, NULL);
@@ -503,7 +503,7 @@ static void lead_for_a_moment(void *data, struct node *node)
  * A replica that wins and loses an election within one turn, with a read in between, serves reads
  * when it leads later.
  */
-START_TEST(test_leadership_within_one_turn)
+START_TEST(leadership_within_one_turn_serves_later_reads)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 3, NULL);
@@ -543,7 +543,7 @@ static struct consensus *core_of(const struct rsm_group *g, uint32_t i)
  * one's promise is complete at once; the leader that it elects can learn from nobody what is
  * chosen, and lets go. Its next election must wait for the other.
  */
-START_TEST(test_report_of_who_knows_least_is_first)
+START_TEST(the_report_of_the_least_informed_may_come_first)
 {
 	uint32_t told = 0;
 	for (uint64_t seed = 1; seed <= 6; seed++) {

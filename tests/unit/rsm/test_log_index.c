@@ -5,7 +5,7 @@
 #include "rsm/log_index.h"
 
 /* Against a plain array: random positions, overwritten and dropped, gaps included. */
-START_TEST(test_model)
+START_TEST(the_index_matches_a_plain_array)
 {
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		static wal_position model[20000];

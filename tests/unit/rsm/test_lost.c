@@ -43,8 +43,11 @@ static const char *state_of(const struct rsm_group *g, uint32_t i)
 	return (const char *)status.state.data;
 }
 
-/* faults: 92 */
-START_TEST(test_follows)
+/*
+ * faults: 92. A replica that was told that it is lost gets snapshots and log, is not ready, and
+ * stays so after a start.
+ */
+START_TEST(a_lost_replica_follows)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct rsm_group g;
@@ -79,7 +82,7 @@ static bool leads_within(struct rsm_group *g, uint64_t limit_us)
  * With it and one other alive nobody leads, whichever of the two others is down; when that is back,
  * all is well.
  */
-START_TEST(test_makes_up_no_quorum)
+START_TEST(a_lost_replica_makes_up_no_quorum)
 {
 	uint32_t led = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -118,7 +121,7 @@ START_TEST(test_makes_up_no_quorum)
 END_TEST
 
 /* Who confirms a read itself does not count its answer. */
-START_TEST(test_confirms_no_read)
+START_TEST(a_lost_replica_confirms_no_read)
 {
 	struct rsm_group g;
 	uint32_t lost = begin(&g, 1);
@@ -132,7 +135,7 @@ START_TEST(test_confirms_no_read)
 END_TEST
 
 /* Told while it runs, and leads: the others go on. */
-START_TEST(test_told_while_it_leads)
+START_TEST(a_leader_may_be_told_that_it_is_lost)
 {
 	struct rsm_settings settings;
 	struct rsm_group g;

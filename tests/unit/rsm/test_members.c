@@ -38,7 +38,7 @@ static void begin(struct rsm_group *g, uint32_t count, uint64_t seed)
  * Each in turn loses its disk, under load. What was acknowledged is there in the end, though no
  * disk is left of those that had it.
  */
-START_TEST(test_every_disk_is_lost_in_turn)
+START_TEST(every_disk_may_be_lost_in_turn)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -65,7 +65,7 @@ START_TEST(test_every_disk_is_lost_in_turn)
 END_TEST
 
 /* It makes up a quorum with one other; restarted as well, all at once. */
-START_TEST(test_its_vote_counts)
+START_TEST(the_vote_of_a_new_disk_counts)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -101,7 +101,7 @@ END_TEST
  * In a group that does nothing, what the lost disk had does not count for the new one: it is bound
  * when it has it.
  */
-START_TEST(test_idle_group)
+START_TEST(in_an_idle_group_a_new_disk_is_bound_when_complete)
 {
 	struct rsm_group g;
 	begin(&g, 3, 2);
@@ -125,7 +125,7 @@ START_TEST(test_idle_group)
 END_TEST
 
 /* The new life leads, too; its ballots bear its binding. */
-START_TEST(test_it_leads)
+START_TEST(a_new_life_leads_too)
 {
 	struct rsm_group g;
 	begin(&g, 3, 3);
@@ -157,7 +157,7 @@ END_TEST
 /*
  * More disks than the group can do without: nobody serves until one of those that know comes back.
  */
-START_TEST(test_silence)
+START_TEST(more_lost_disks_than_allowed_mean_silence)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -185,7 +185,7 @@ END_TEST
  * they are not a new group. When the third comes, whose disk is whole, it tells them, and all is
  * there.
  */
-START_TEST(test_no_second_birth)
+START_TEST(two_lost_disks_are_no_new_group)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -218,7 +218,7 @@ END_TEST
  * log has noted that, and the file is damaged: it does not know whose disk counts, and must not go
  * by what it knew. With the next snapshot it does, and votes.
  */
-START_TEST(test_members_unknown)
+START_TEST(with_unknown_members_a_replica_does_not_vote)
 {
 	uint32_t unknown = 0;
 	for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -271,7 +271,7 @@ END_TEST
  * A group of before: its disks draw lives at their next start, one after the other, and are bound
  * when all have.
  */
-START_TEST(test_group_without_lives)
+START_TEST(a_group_of_before_draws_its_lives)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

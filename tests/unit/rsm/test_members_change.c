@@ -151,7 +151,7 @@ static void all_is_there(struct rsm_group *g)
 }
 
 /* A learner until it has everything, then a voter, without being asked; it counts then. */
-START_TEST(test_add)
+START_TEST(an_added_learner_becomes_a_voter)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct rsm_group g;
@@ -188,7 +188,7 @@ END_TEST
  * The same question once more is answered with the same number; another one of the name, or the
  * address, is refused.
  */
-START_TEST(test_refusals)
+START_TEST(what_cannot_be_added_is_refused)
 {
 	struct rsm_group g;
 	begin(&g, 3, 2);
@@ -267,7 +267,7 @@ END_TEST
  * What is said of a replacement that cannot be, and what to do instead; and once more, when it is
  * done, is OK.
  */
-START_TEST(test_replace_refusals)
+START_TEST(what_cannot_be_replaced_is_refused)
 {
 	static const struct {
 		uint32_t old;
@@ -325,7 +325,7 @@ END_TEST
  * A follower, or the leader itself: it is told, and ends; the others go on, and a leader is found
  * at once.
  */
-START_TEST(test_remove)
+START_TEST(a_removed_member_is_told_and_ends)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -362,7 +362,7 @@ END_TEST
  * A leader that is removed keeps no client: it hears of its successor as soon as that leads, not
  * with the next heartbeat that nobody answers any more.
  */
-START_TEST(test_removed_leader_hears_at_once)
+START_TEST(a_removed_leader_hears_of_its_successor_at_once)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -388,7 +388,7 @@ START_TEST(test_removed_leader_hears_at_once)
 END_TEST
 
 /* What the rest could not carry is refused, and names who is missing; whoever is dead may go. */
-START_TEST(test_no_quorum_is_left)
+START_TEST(a_change_that_leaves_no_quorum_is_refused)
 {
 	struct rsm_group g;
 	begin(&g, 3, 3);
@@ -421,7 +421,7 @@ END_TEST
  * Nor do those carry it who cannot answer because they are cut off; and a change that waits for
  * answers lets no other one in, and ends with its leadership.
  */
-START_TEST(test_nobody_is_missed_yet)
+START_TEST(a_member_that_has_just_died_carries_no_change)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -448,7 +448,11 @@ START_TEST(test_nobody_is_missed_yet)
 }
 END_TEST
 
-START_TEST(test_one_change_waits)
+/*
+ * While a change is not decided a second one is BUSY; a leader that is cut off ends the first one
+ * truly.
+ */
+START_TEST(one_change_is_made_at_a_time)
 {
 	struct rsm_group g;
 	begin(&g, 3, 5);
@@ -479,7 +483,7 @@ END_TEST
  * Likewise of a learner that becomes a voter by itself: whenever it dies together with a voter, the
  * group goes on with the others.
  */
-START_TEST(test_no_vote_for_the_dead)
+START_TEST(a_dead_learner_gets_no_vote)
 {
 	uint32_t before = 0;
 	for (uint64_t k = 0; k < 60; k++) {
@@ -516,7 +520,7 @@ START_TEST(test_no_vote_for_the_dead)
 END_TEST
 
 /* A voter that would leave too few who are there is not made. */
-START_TEST(test_no_voter_too_many)
+START_TEST(no_voter_is_made_that_too_few_could_carry)
 {
 	struct rsm_group g;
 	begin(&g, 3, 4);
@@ -549,7 +553,7 @@ END_TEST
  * Each of them in turn, under load; the first leader among them. What was acknowledged is there, on
  * no machine that was there before.
  */
-START_TEST(test_replace_all)
+START_TEST(all_members_may_be_replaced_under_load)
 {
 	for (uint64_t seed = 1; seed <= 3; seed++) {
 		struct rsm_group g;
@@ -581,7 +585,7 @@ END_TEST
  * A member comes back that was down all the while, and those that it knew have all gone: the others
  * find it, and it counts.
  */
-START_TEST(test_old_list)
+START_TEST(a_member_with_an_old_list_is_found)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct rsm_group g;
@@ -620,7 +624,7 @@ END_TEST
  * nothing is said of it before it is chosen, and it is not. Another change is made meanwhile, and
  * that is the one that counts, everywhere.
  */
-START_TEST(test_cut_off_leader)
+START_TEST(a_leader_that_is_cut_off_says_nothing_of_a_change)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -676,7 +680,7 @@ END_TEST
  * Learners are sent everything, and nothing waits for them: not a write, not a read, not a leader
  * for its majority.
  */
-START_TEST(test_learners_count_nowhere)
+START_TEST(learners_count_nowhere)
 {
 	struct rsm_group g;
 	begin(&g, 3, 7);

@@ -242,22 +242,25 @@ static void end_at_every_operation(enum disk_sim_fault fault)
 	}
 }
 
-/* faults: 11, 14, 23, 30, 34, 93 */
-START_TEST(killed_at_every_operation)
+/*
+ * faults: 11, 14, 23, 30, 34, 93. Killed at any single operation of its disk, a replica starts
+ * again with everything.
+ */
+START_TEST(a_replica_may_be_killed_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_KILLED);
 }
 END_TEST
 
-/* faults: 11, 23, 24, 30, 93 */
-START_TEST(power_loss_at_every_operation)
+/* faults: 11, 23, 24, 30, 93. The same when its machine loses power there. */
+START_TEST(a_replica_may_lose_power_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_STOP);
 }
 END_TEST
 
-/* faults: 13, 23, 93 */
-START_TEST(torn_write_at_every_operation)
+/* faults: 13, 23, 93. The same when what is being written there arrives in part. */
+START_TEST(a_write_may_be_torn_at_every_operation)
 {
 	end_at_every_operation(DISK_SIM_TORN_WRITE);
 }

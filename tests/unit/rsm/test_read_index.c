@@ -26,7 +26,7 @@ static uint32_t follower_of(const struct rsm_group *g, uint32_t leader)
  * Each replica answers with what had been acknowledged, those without a vote too; only the
  * followers ask.
  */
-START_LOOP_TEST(test_every_replica, 0, 5)
+START_LOOP_TEST(every_replica_answers_linearizably, 0, 5)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
 	struct rsm_group g;
@@ -47,7 +47,11 @@ START_LOOP_TEST(test_every_replica, 0, 5)
 }
 END_TEST
 
-START_TEST(test_without_a_vote)
+/*
+ * A replica whose disk was lost, and has no vote yet, answers reads as the others do, and knows
+ * how old it is.
+ */
+START_TEST(a_replica_without_a_vote_answers_reads)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 22, NULL);
@@ -71,7 +75,7 @@ START_TEST(test_without_a_vote)
 END_TEST
 
 /* A follower that is told what a read must see answers when it has that, and not before. */
-START_TEST(test_waits_until_applied)
+START_TEST(a_read_waits_until_it_is_applied)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 23, NULL);
@@ -103,7 +107,7 @@ START_TEST(test_waits_until_applied)
 END_TEST
 
 /* … but it does not wait for ever: somebody else may have it. */
-START_TEST(test_refuses_what_takes_too_long)
+START_TEST(a_read_that_waits_too_long_is_refused)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 24, NULL);
@@ -132,7 +136,7 @@ START_TEST(test_refuses_what_takes_too_long)
 END_TEST
 
 /* A question or an answer that is lost is asked again; one that comes twice does no harm. */
-START_LOOP_TEST(test_lost_and_repeated, 0, 4)
+START_LOOP_TEST(a_lost_question_is_asked_again, 0, 4)
 {
 	const struct {
 		enum method method;
@@ -163,7 +167,7 @@ END_TEST
  * Who has been replaced, and does not know it, cannot tell a follower what a read must see: nobody
  * else confirms that it leads.
  */
-START_TEST(test_replaced_leader)
+START_TEST(a_replaced_leader_answers_no_follower)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 5, 26, NULL);
@@ -225,7 +229,7 @@ static void give_reads(void *data, struct node *node)
  * All reads of a turn share one question; what comes while two are under way shares the next. They
  * can be forgotten at any time.
  */
-START_TEST(test_shared)
+START_TEST(reads_of_a_turn_share_one_question)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 27, NULL);
@@ -271,7 +275,7 @@ END_TEST
  * While no leader is known there is nothing to do but to wait, and that takes no time of the
  * processor.
  */
-START_TEST(test_no_leader_meanwhile)
+START_TEST(without_a_leader_reads_wait_quietly)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 33, NULL);
@@ -304,7 +308,7 @@ END_TEST
  * The answer to a question of an earlier life, of which the number is not one of this life's, is
  * none: it may be too old.
  */
-START_TEST(test_earlier_lives)
+START_TEST(an_answer_to_an_earlier_life_is_none)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 32, NULL);
@@ -342,7 +346,7 @@ START_TEST(test_earlier_lives)
 END_TEST
 
 /* A follower that becomes the leader answers what waited there itself. */
-START_TEST(test_becomes_leader)
+START_TEST(a_follower_that_becomes_leader_answers_itself)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 28, NULL);
@@ -372,7 +376,7 @@ END_TEST
  * In quiet times every replica knows, a few heartbeats after it was started; and what it says is
  * true.
  */
-START_LOOP_TEST(test_ages, 0, 3)
+START_LOOP_TEST(in_quiet_times_every_replica_knows_its_age, 0, 3)
 {
 	const uint32_t counts[] = {1, 3, 5};
 	struct rsm_group g;
@@ -403,7 +407,7 @@ END_TEST
  * Cut off, a replica grows old: by no less than the time that passes. Started again, it does not
  * know. Nobody, in the end, says OK linearizably.
  */
-START_LOOP_TEST(test_cut_off, 0, 2)
+START_LOOP_TEST(a_replica_that_is_cut_off_grows_old, 0, 2)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 30, NULL);
@@ -435,7 +439,7 @@ START_LOOP_TEST(test_cut_off, 0, 2)
 END_TEST
 
 /* An answer that is late makes what it vouches for no younger. */
-START_TEST(test_late_vouching)
+START_TEST(a_late_answer_makes_no_state_younger)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 31, NULL);

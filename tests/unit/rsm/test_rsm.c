@@ -35,7 +35,7 @@ static uint64_t used_space(struct rsm_group *g, uint32_t i)
 
 /* faults: 10, 46 */
 /* One, three and five replicas serve appends and reads, and agree. */
-START_TEST(test_normal_operation)
+START_TEST(groups_of_one_three_and_five_agree)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7};
 	for (uint32_t k = 0; k < 5; k++) {
@@ -56,7 +56,7 @@ END_TEST
  * Whatever was acknowledged is there after every replica has lost its power at once, again and
  * again.
  */
-START_TEST(test_power_loss_of_all)
+START_TEST(what_was_acknowledged_survives_a_power_loss_of_all)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -86,7 +86,7 @@ END_TEST
  * A leader whose disk is full refuses writes with NO_SPACE and serves reads; it survives a restart
  * meanwhile; and when there is space again it takes writes without being told.
  */
-START_TEST(test_full_disk_of_the_leader)
+START_TEST(a_leader_with_a_full_disk_serves_reads)
 {
 	const uint32_t counts[] = {1, 3};
 	for (uint32_t k = 0; k < 2; k++) {
@@ -130,7 +130,7 @@ END_TEST
 
 /* faults: 21 */
 /* One follower's full disk does not hinder the group; with space it catches up. */
-START_TEST(test_full_disk_of_a_follower)
+START_TEST(a_followers_full_disk_hinders_no_group)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 9, NULL);
@@ -157,7 +157,7 @@ static void take_descriptors(struct rsm_group *g, uint32_t i, bool none)
  * segments last, are then refused with BUSY or wait, and nothing that was acknowledged is lost;
  * when there are descriptors again, all goes on by itself.
  */
-START_TEST(test_no_descriptor)
+START_TEST(without_a_descriptor_no_replica_ends)
 {
 	const uint32_t counts[] = {1, 3};
 	for (uint32_t k = 0; k < 2; k++) {
@@ -203,7 +203,7 @@ END_TEST
 
 /* faults: 97 */
 /* A replica that is to get a snapshot has no descriptor for it: later it gets one. */
-START_TEST(test_no_descriptor_for_a_snapshot)
+START_TEST(without_a_descriptor_a_snapshot_comes_later)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 21, NULL);
@@ -229,7 +229,7 @@ END_TEST
  * Disks that do not get done with their work cost a bounded amount of memory, at a leader and at a
  * follower whose peers make up the quorum without it; then everybody catches up.
  */
-START_TEST(test_stuck_disk_bounds_memory)
+START_TEST(a_stuck_disk_takes_bounded_memory)
 {
 	for (uint32_t which = 0; which < 2; which++) {
 		struct rsm_group g;
@@ -269,7 +269,7 @@ START_TEST(test_stuck_disk_bounds_memory)
 END_TEST
 
 /* Commands of the largest size, many at once, through restarts and to a replica that lags. */
-START_TEST(test_largest_commands)
+START_TEST(the_largest_commands_survive_restarts)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

@@ -76,13 +76,12 @@ static void restart(struct rsm_group *g, uint32_t i)
 	ck_assert_uint_eq(g->halts, 0);
 }
 
-/* faults: 34 */
+/*
+ * faults: 34. Wherever the bit flips, with three replicas and with one, and though nothing has
+ * been applied since it was taken.
+ */
 START_TEST(a_damaged_snapshot_is_replaced)
 {
-	/*
-	 * Wherever the bit flips, with three replicas and with one, and though nothing has been
-	 * applied since it was taken.
-	 */
 	for (uint32_t count = 1; count <= 3; count += 2)
 		for (uint32_t part = 0; part < 8; part++) {
 			struct rsm_group g;
@@ -115,13 +114,12 @@ START_TEST(a_damaged_snapshot_is_replaced)
 }
 END_TEST
 
-/* faults: 14, 15, 22 */
+/*
+ * faults: 14, 15, 22. In any segment, the newest too, of the leader and of a follower, though
+ * nobody writes any more.
+ */
 START_TEST(a_damaged_log_is_released)
 {
-	/*
-	 * In any segment, the newest too, of the leader and of a follower, though nobody writes any
-	 * more.
-	 */
 	for (uint32_t count = 1; count <= 3; count += 2)
 		for (uint64_t seed = 1; seed <= 12; seed++) {
 			struct rsm_group g;
@@ -192,9 +190,9 @@ START_TEST(what_is_never_chosen_does_not_keep_it)
 }
 END_TEST
 
+/* Whatever goes on meanwhile: snapshots, segments and releases in every pass. */
 START_TEST(nothing_is_found_in_whole_files)
 {
-	/* Whatever goes on meanwhile: snapshots, segments and releases in every pass. */
 	struct rsm_group g;
 	set_up(&g, 3, 7);
 	for (uint32_t k = 0; k < 40; k++) {
@@ -211,6 +209,10 @@ START_TEST(nothing_is_found_in_whole_files)
 }
 END_TEST
 
+/*
+ * Scrubbing reads as many bytes a second as it may, whatever there is to read; with an interval
+ * of 0 it reads nothing.
+ */
 START_TEST(it_is_slow_and_can_be_turned_off)
 {
 	struct rsm_group g;

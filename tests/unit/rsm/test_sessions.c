@@ -46,7 +46,7 @@ static struct outcome submit(struct sessions *s, uint64_t now, uint64_t client, 
 #define LONG_REPLY "a reply that does not fit into the twenty-four bytes that are kept inside"
 
 /* A repeated command is answered with the first answer, short or long, and is not new. */
-START_TEST(test_repeat)
+START_TEST(a_repeated_command_gets_its_first_answer)
 {
 	struct sessions s;
 	begin(&s, 10, 1000);
@@ -62,7 +62,7 @@ END_TEST
  * The same sequence with another payload is refused, and so is one below the acknowledged
  * watermark.
  */
-START_TEST(test_reuse_refused)
+START_TEST(another_payload_under_a_number_is_refused)
 {
 	struct sessions s;
 	begin(&s, 10, 1000);
@@ -79,7 +79,7 @@ START_TEST(test_reuse_refused)
 END_TEST
 
 /* Pipelined commands may arrive in any order; each is new once. */
-START_TEST(test_out_of_order)
+START_TEST(commands_out_of_order_are_new_once)
 {
 	struct sessions s;
 	begin(&s, 10, 1000);
@@ -99,7 +99,7 @@ START_TEST(test_out_of_order)
 END_TEST
 
 /* After eviction a late duplicate of the session's commands is refused, not applied as new. */
-START_TEST(test_evicted_is_refused)
+START_TEST(a_late_duplicate_of_an_evicted_session_is_refused)
 {
 	struct sessions s;
 	begin(&s, 2, 1000000);
@@ -115,7 +115,7 @@ START_TEST(test_evicted_is_refused)
 END_TEST
 
 /* Idle sessions expire by lived time only, the least recently used first. */
-START_TEST(test_idle_expiry)
+START_TEST(idle_sessions_expire_by_lived_time)
 {
 	struct sessions s;
 	begin(&s, 10, 100);
@@ -134,7 +134,7 @@ START_TEST(test_idle_expiry)
 END_TEST
 
 /* A session holds a bounded number of unacknowledged replies. */
-START_TEST(test_window)
+START_TEST(a_session_holds_a_bounded_window)
 {
 	struct sessions s;
 	begin(&s, 10, 100);
@@ -154,7 +154,7 @@ END_TEST
  * Kept replies are limited in bytes, too: of one session, which is told to acknowledge, and so are
  * the others once much is kept in all, but for a little each; at last the least recently used go.
  */
-START_TEST(test_reply_bytes)
+START_TEST(kept_replies_are_limited_in_bytes)
 {
 	struct sessions s;
 	uint64_t sequence = 1,
@@ -187,7 +187,7 @@ END_TEST
  * faults: 98. Entries of the first version are applied as it applied them: nothing is refused for
  * what others keep.
  */
-START_TEST(test_crowded_first_version)
+START_TEST(the_first_version_refuses_no_crowded_reply)
 {
 	struct sessions s;
 	char *reply = malloc(MIB);
@@ -225,7 +225,7 @@ static void random_step(struct sessions *s, struct rng *rng, uint64_t now)
  * A table restored from a snapshot, at every point of a random history, goes on exactly like the
  * original. (fault 33)
  */
-START_TEST(test_snapshot_anywhere)
+START_TEST(a_restored_table_goes_on_like_the_original)
 {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct sessions a, b;
@@ -259,7 +259,7 @@ END_TEST
  * An id that nobody was given makes no session, and shuts out nobody: neither whoever has it later,
  * nor anybody below it.
  */
-START_TEST(test_unregistered)
+START_TEST(an_unregistered_id_makes_no_session)
 {
 	struct sessions s;
 	begin(&s, 4, 100);
@@ -280,7 +280,7 @@ START_TEST(test_unregistered)
 END_TEST
 
 /* Ids of the group's own REGISTER count from the moment they are handed out. */
-START_TEST(test_own_register)
+START_TEST(own_ids_count_from_the_moment_they_are_given)
 {
 	struct sessions s;
 	sessions_init(&s, 4, 100);
@@ -296,7 +296,7 @@ END_TEST
  * Evicting one that was registered late does not shut out those who were registered before it and
  * have not come yet.
  */
-START_TEST(test_late_comers)
+START_TEST(a_late_registration_shuts_out_no_earlier_one)
 {
 	struct sessions s;
 	begin(&s, 2, 1000000);
@@ -311,7 +311,7 @@ START_TEST(test_late_comers)
 END_TEST
 
 /* A crowd that comes once each does not drive out those who work. */
-START_TEST(test_crowd)
+START_TEST(a_crowd_drives_out_no_working_session)
 {
 	struct sessions s;
 	begin(&s, 100, 1000000);
@@ -328,7 +328,7 @@ START_TEST(test_crowd)
 END_TEST
 
 /* Who uses somebody's id cannot use up its numbers: what jumps too far changes nothing. */
-START_TEST(test_absurd_numbers)
+START_TEST(absurd_numbers_change_nothing)
 {
 	static const struct {
 		uint64_t sequence, acknowledged;
@@ -361,7 +361,7 @@ START_TEST(test_absurd_numbers)
 END_TEST
 
 /* What the first version took for clients is put right when the first mark is known. */
-START_TEST(test_first_version)
+START_TEST(the_first_versions_mistakes_are_put_right)
 {
 	struct sessions s;
 	struct buffer image = {0};
@@ -392,7 +392,7 @@ START_TEST(test_first_version)
 END_TEST
 
 /* Entries of the first version are applied as it did: any id makes a session. */
-START_TEST(test_entries_of_the_first_version)
+START_TEST(entries_of_the_first_version_make_sessions_of_any_id)
 {
 	struct sessions s;
 	struct session *session = NULL;
@@ -460,7 +460,7 @@ static enum session_verdict submit_first_version(struct sessions *s, uint64_t no
  * faults: 89. Replicas of the first version took their snapshots in different slots: who starts
  * from one and who replays the entries have one state at the upgrade, and go on alike.
  */
-START_TEST(test_snapshot_and_entries_of_the_first_version)
+START_TEST(snapshot_and_entries_of_the_first_version_agree)
 {
 	for (uint64_t seed = 1; seed <= 100; seed++) {
 		struct sessions a, b;
@@ -500,7 +500,7 @@ END_TEST
  * As it did: who was evicted shut out all below, and went when its turn came, whether it had come
  * once or twice.
  */
-START_TEST(test_evictions_of_the_first_version)
+START_TEST(evictions_are_those_of_the_first_version)
 {
 	struct sessions s;
 	sessions_init(&s, 4, 1000);
@@ -518,7 +518,7 @@ START_TEST(test_evictions_of_the_first_version)
 END_TEST
 
 /* Fewer sessions are allowed from now on: the same go on every replica. */
-START_TEST(test_limit)
+START_TEST(a_smaller_limit_evicts_alike_everywhere)
 {
 	struct sessions s;
 	begin(&s, 50, 1000);

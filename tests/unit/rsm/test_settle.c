@@ -62,7 +62,7 @@ static void restart(struct rsm_group *g, uint32_t i)
  * Each replica has other settings, which change at every restart: all apply alike, by those of
  * whoever leads.
  */
-START_TEST(test_settings_of_the_leader)
+START_TEST(all_apply_by_the_settings_of_the_leader)
 {
 	struct rsm_group g;
 	struct rsm_settings settings[3];
@@ -102,7 +102,7 @@ START_TEST(test_settings_of_the_leader)
 END_TEST
 
 /* A group whose leader has its settings needs no entry to say so. */
-START_TEST(test_settings_are_told_once)
+START_TEST(settings_are_told_once)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 1, 5, NULL);
@@ -127,7 +127,7 @@ START_TEST(test_settings_are_told_once)
 END_TEST
 
 /* A leader's clock is set ahead by hours, by years, and back: no session grows old by it. */
-START_TEST(test_clock_steps)
+START_TEST(a_clock_that_steps_ages_no_session)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -151,7 +151,7 @@ START_TEST(test_clock_steps)
 END_TEST
 
 /* A process that stood still, with its whole group or alone, has not lived through that time. */
-START_TEST(test_pause)
+START_TEST(a_pause_is_not_lived_through)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -177,7 +177,7 @@ START_TEST(test_pause)
 END_TEST
 
 /* Time that leaders do live through counts, one after the other, and idle sessions end. */
-START_TEST(test_sessions_do_expire)
+START_TEST(sessions_do_expire_by_lived_time)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -202,7 +202,7 @@ END_TEST
  * An id that nobody was given, and numbers that nobody can have sent, are refused before anything
  * is logged.
  */
-START_TEST(test_strays_are_not_logged)
+START_TEST(strays_are_not_logged)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 8, NULL);
@@ -295,7 +295,7 @@ static void rewrite_snapshot(struct rsm_group *g, uint32_t i, uint64_t slot)
  * that this node has, until a leader says by which the group goes on. Clients that were shut out by
  * an invented id are let in again.
  */
-START_TEST(test_state_of_the_first_version)
+START_TEST(a_state_of_the_first_version_starts_equal)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

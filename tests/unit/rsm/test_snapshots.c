@@ -67,7 +67,7 @@ static void leave_behind(struct rsm_group *g, uint32_t i)
  * A replica whose snapshot has a flipped bit notices it at its start, fetches another from a peer,
  * and votes meanwhile.
  */
-START_TEST(test_damaged_snapshot_is_fetched)
+START_TEST(a_damaged_snapshot_is_fetched_anew)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -104,7 +104,7 @@ END_TEST
  * everything is applied anew from the log, and nothing of the damaged file, its sessions least of
  * all, gets into the state.
  */
-START_TEST(test_damaged_snapshot_with_whole_log)
+START_TEST(behind_a_damaged_snapshot_a_whole_log_is_applied)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -137,7 +137,7 @@ END_TEST
  * When that snapshot turns out to be damaged, the log, though it has an entry for every slot, must
  * not be taken for the state. Nor if the power went before the log had noted the snapshot.
  */
-START_TEST(test_log_under_foreign_snapshot_is_not_trusted)
+START_TEST(a_log_under_a_foreign_snapshot_is_not_trusted)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		bool unnoted = seed % 2 == 0;
@@ -214,7 +214,7 @@ END_TEST
  * A replica that lags too far gets a snapshot while everybody goes on writing and taking snapshots,
  * it too; pieces that arrive twice and late harm nothing.
  */
-START_TEST(test_snapshot_to_a_lagging_replica)
+START_TEST(a_lagging_replica_gets_a_snapshot)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -248,7 +248,7 @@ END_TEST
  * faults: 99. Whom the snapshot is wanted from does not answer, its disk hangs, say; somebody else
  * has one, too.
  */
-START_TEST(test_another_is_asked_for_the_snapshot)
+START_TEST(after_silence_another_is_asked_for_the_snapshot)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 4, NULL);
@@ -335,7 +335,7 @@ static struct rsm_settings whole_log(void)
  * Who knows most offers a snapshot and does not hand it out. Another one need not have any: its log
  * is enough.
  */
-START_TEST(test_log_instead_of_a_withheld_snapshot)
+START_TEST(a_log_serves_instead_of_a_withheld_snapshot)
 {
 	struct rsm_group g;
 	struct rsm_settings lazy = whole_log();
@@ -361,7 +361,7 @@ END_TEST
  * While a replica fetches a snapshot, the log brings it further than that snapshot: it is not
  * installed when it is complete.
  */
-START_TEST(test_late_snapshot_is_ignored)
+START_TEST(a_late_snapshot_is_ignored)
 {
 	struct rsm_group g;
 	struct rsm_settings lazy = whole_log();
@@ -388,7 +388,7 @@ END_TEST
  * The same, but the log arrives while the snapshot is being restored: it is applied when that is
  * done.
  */
-START_TEST(test_log_arrives_while_restoring)
+START_TEST(a_log_that_arrives_while_restoring_is_applied)
 {
 	struct rsm_group g;
 	struct rsm_settings lazy = whole_log();
@@ -426,7 +426,7 @@ static void count_snapshots(void *context, const char *name, uint64_t size)
  * A peer's snapshot is installed while an own one is being written, at any step of that: the own
  * one is given up, and nothing of it stays on the disk.
  */
-START_TEST(test_own_snapshot_gives_way)
+START_TEST(an_own_snapshot_gives_way_to_a_peers)
 {
 	uint32_t overlaps[TAKE_SYNC_DIRECTORY + 1] = {0};
 	for (uint32_t offset = 24; offset < 48; offset++) {
@@ -464,7 +464,7 @@ END_TEST
 
 /* faults: 27, 28, 32 */
 /* Power is lost at every single operation of the disk while a snapshot is fetched and installed. */
-START_TEST(test_crash_at_each_step_of_receiving)
+START_TEST(power_may_be_lost_at_each_step_of_receiving)
 {
 	uint64_t operation = 0;
 	bool finished = false;
@@ -504,7 +504,7 @@ END_TEST
  * Power is lost at every single operation of the disk of an only replica while it writes, takes
  * snapshots and recycles its log.
  */
-START_TEST(test_crash_at_each_step_of_taking)
+START_TEST(power_may_be_lost_at_each_step_of_taking)
 {
 	for (uint64_t operation = 0; operation < 300; operation++) {
 		struct rsm_group g;
@@ -539,7 +539,7 @@ END_TEST
  * A lagging replica without space for the snapshot that it needs does not have it sent over and
  * over at full speed; when it has space, it gets it.
  */
-START_TEST(test_no_space_for_the_snapshot)
+START_TEST(without_space_a_snapshot_is_not_sent_over_and_over)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 6, NULL);
@@ -567,7 +567,7 @@ END_TEST
  * Under load the files of the log go round: as many are filled with zeros as are ever in use, and
  * no more.
  */
-START_TEST(test_log_files_go_round)
+START_TEST(log_files_go_round_under_load)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;

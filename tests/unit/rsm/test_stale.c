@@ -96,7 +96,7 @@ static void must_be_whole(struct rsm_group *g)
  * Made while it ran: the same starts, but less acknowledged. A follower's, a leader's; of three and
  * of five.
  */
-START_TEST(test_copied_while_it_ran)
+START_TEST(a_copy_made_while_it_ran_is_recognised)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -117,7 +117,7 @@ START_TEST(test_copied_while_it_ran)
 END_TEST
 
 /* Nothing was written since, but it has been started: the nonce tells. */
-START_TEST(test_copied_before_a_start)
+START_TEST(a_copy_from_before_a_start_is_recognised)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -143,7 +143,7 @@ END_TEST
  * has it in its log. Nobody leads, rather than lose what was acknowledged; until the leader is
  * back.
  */
-START_TEST(test_told_by_who_was_told)
+START_TEST(a_replica_that_was_told_tells_the_copy)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -177,7 +177,7 @@ END_TEST
 /*
  * Of a bound life's second copy likewise; and of one that is older than the life that is bound now.
  */
-START_TEST(test_again_and_again)
+START_TEST(a_second_copy_is_recognised_likewise)
 {
 	struct rsm_group g;
 	begin(&g, 3, 5);
@@ -212,7 +212,7 @@ END_TEST
  * A copy of a life that is bound no more, which has a former one in its memory and tells the others
  * of that.
  */
-START_TEST(test_a_copy_that_remembers_another_life)
+START_TEST(a_copy_that_remembers_another_life_is_recognised)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -250,7 +250,7 @@ END_TEST
  * What no sync had made durable was never acknowledged: power losses under load, of one and of all,
  * make no stale copy.
  */
-START_TEST(test_a_lost_tail_is_none)
+START_TEST(a_lost_tail_is_no_stale_copy)
 {
 	for (uint64_t seed = 1; seed <= 25; seed++) {
 		struct rsm_group g;
@@ -288,7 +288,7 @@ END_TEST
  * been chosen there, and the damaged part of the log is gone. The others remember that it was
  * acknowledged, and so does it, from its own log or since they have told it.
  */
-START_TEST(test_what_damage_took_is_not_missed)
+START_TEST(what_damage_took_is_not_missed)
 {
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		struct rsm_group g;
@@ -322,7 +322,7 @@ END_TEST
  * All at once: each counts as soon as the others have answered, long before anybody stands; and one
  * alone does not.
  */
-START_TEST(test_all_start_at_once)
+START_TEST(all_may_start_at_once)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -346,7 +346,7 @@ START_TEST(test_all_start_at_once)
 END_TEST
 
 /* With as many as a quorum and no more: at the latest after an election time-out. */
-START_TEST(test_a_quorum_is_enough)
+START_TEST(a_quorum_is_enough_to_start)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct rsm_group g;
@@ -375,7 +375,7 @@ static uint64_t file_size(const struct rsm_group *g, uint32_t i)
 }
 
 /* A directory of the version before has no such file: it starts as it did then, once. */
-START_TEST(test_directory_of_the_version_before)
+START_TEST(a_directory_of_the_version_before_starts_once)
 {
 	struct rsm_group g;
 	begin(&g, 3, 3);
@@ -403,7 +403,7 @@ START_TEST(test_directory_of_the_version_before)
 END_TEST
 
 /* A full disk does not keep it from starting, with the file or, for the first time, without. */
-START_TEST(test_full_disk)
+START_TEST(a_full_disk_keeps_no_replica_from_starting)
 {
 	struct rsm_group g;
 	begin(&g, 3, 4);
@@ -433,7 +433,7 @@ END_TEST
  * Whatever of the log has been released, at its next start a replica knows what it knew of the
  * others.
  */
-START_TEST(test_memory_outlives_snapshots)
+START_TEST(memory_of_others_outlives_snapshots)
 {
 	uint64_t snapshots = 0;
 	struct rsm_group g;
@@ -459,7 +459,7 @@ END_TEST
  * Wherever in a segment that is when a snapshot is in place: what is remembered may be the last in
  * one that is released.
  */
-START_TEST(test_memory_at_the_end_of_a_segment)
+START_TEST(memory_at_the_end_of_a_segment_is_kept)
 {
 	uint32_t crossed = 0;
 	struct rsm_group g;
@@ -503,7 +503,7 @@ END_TEST
  * A disk has been bound, and its replica has lost the power before it wrote that down: it takes
  * itself for a learner. With one other, which knows, it is a majority; neither waits for the other.
  */
-START_TEST(test_bound_and_does_not_know_it)
+START_TEST(a_disk_may_be_bound_and_not_know_it)
 {
 	uint32_t ignorant = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
@@ -567,7 +567,7 @@ static void hear_prepare(void *data, struct node *node)
  * Of the process whose start is known a Prepare makes the leader promise; of any other one of the
  * same directory it does nothing.
  */
-START_TEST(test_another_start_is_not_heard)
+START_TEST(another_start_of_a_directory_is_not_heard)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct rsm_group g;
@@ -606,7 +606,7 @@ static bool process_counts(struct rsm_group *g, uint32_t of, struct sim_process 
  * only the original at the address that they know). At no moment do both count; and when the copy
  * has gone, the original does.
  */
-START_TEST(test_two_processes_of_one_directory)
+START_TEST(two_processes_of_one_directory_do_no_harm)
 {
 	uint32_t renewed = 0;
 	for (uint64_t seed = 1; seed <= 10; seed++) {

@@ -63,7 +63,11 @@ static struct start_claim claim_of(uint64_t count, uint64_t promised, uint64_t l
 	return claim;
 }
 
-START_TEST(test_judgement)
+/*
+ * What is remembered of a replica against what it claims: the same start or a later one with as
+ * much is no gap; less promised, accepted or written beside is one, by name.
+ */
+START_TEST(a_gap_in_a_claim_is_named)
 {
 	struct start_memory memory = memory_of(3, 50, 20);
 	struct start_claim next = claim_of(4, 50, 20), same = claim_of(3, 0, 0),
@@ -119,7 +123,11 @@ START_TEST(test_judgement)
 }
 END_TEST
 
-START_TEST(test_told)
+/*
+ * What others say adds to what is remembered, and never takes anything away; what is older or
+ * known already adds nothing.
+ */
+START_TEST(what_is_told_adds_to_the_memory)
 {
 	struct starts starts = {0};
 	struct start_memory first = memory_of(1, 50, 20);
@@ -162,7 +170,7 @@ END_TEST
  * A copy from before the start that is remembered was started twice, and counted by a member that
  * knew nothing of that life: its count is the higher one.
  */
-START_TEST(test_told_by_the_ignorant)
+START_TEST(a_peer_that_knows_nothing_may_have_counted_a_copy)
 {
 	struct starts starts = {0}, ignorant = {0};
 	struct start_memory third = memory_of(3, 50, 20);
@@ -191,7 +199,7 @@ END_TEST
 /*
  * Two lives of a replica, the bound one among them; of many replicas as many as there is room for.
  */
-START_TEST(test_lives)
+START_TEST(two_lives_of_a_replica_are_remembered)
 {
 	struct starts starts = {0};
 	starts_get(&starts, 1, 7, 7)->last = 1;
@@ -215,7 +223,11 @@ START_TEST(test_lives)
 }
 END_TEST
 
-START_TEST(test_encoding)
+/*
+ * A claim and a memory come back as they were; cut anywhere, or with an impossible slot, they are
+ * refused.
+ */
+START_TEST(claims_and_memories_come_back)
 {
 	struct start_claim claim = claim_of(80, 1000, 55), read_claim;
 	struct starts starts = {0}, read;
@@ -259,7 +271,7 @@ START_TEST(test_encoding)
 END_TEST
 
 /* Who has no log beside says nothing of one: it says what it said before there were any. */
-START_TEST(test_encoding_of_logs_beside)
+START_TEST(a_start_without_a_log_beside_says_what_it_used_to)
 {
 	struct start_claim claim = claim_of(3, 1000, 55), read_claim;
 	struct starts starts = {0}, read;
@@ -307,7 +319,11 @@ START_TEST(test_encoding_of_logs_beside)
 }
 END_TEST
 
-START_TEST(test_file)
+/*
+ * Each start adds its nonce to the chain of its life, of which the last few are listed; another
+ * life begins another chain.
+ */
+START_TEST(the_file_keeps_the_chain_of_starts)
 {
 	struct disk *disk = new_disk();
 	struct start_chain chain;
@@ -329,7 +345,7 @@ START_TEST(test_file)
 END_TEST
 
 /* Either copy may be damaged; if both are, the chain begins anew. */
-START_TEST(test_damaged_file)
+START_TEST(either_copy_of_the_file_may_be_damaged)
 {
 	for (uint64_t at = 0; at < 1024; at += 7) {
 		struct disk *disk = new_disk();
@@ -358,7 +374,7 @@ END_TEST
  * Killed, or without power, at each operation: what was said of a start is never forgotten, nor its
  * chain broken.
  */
-START_TEST(test_killed_at_every_operation)
+START_TEST(a_start_is_never_forgotten)
 {
 	for (uint64_t first = 0; first < 2; first++) {
 		for (uint64_t k = 0; k < 12; k++) {
@@ -383,7 +399,8 @@ START_TEST(test_killed_at_every_operation)
 }
 END_TEST
 
-START_TEST(test_newer_file)
+/* A file of a newer format, with the right checksum, is NEWER, not damage. */
+START_TEST(a_newer_programs_file_is_refused)
 {
 	struct disk *disk = new_disk();
 	struct start_chain chain;

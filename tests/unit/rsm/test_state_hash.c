@@ -111,7 +111,7 @@ static bool has_file(const struct rsm_group *g, uint32_t i, const char *name)
 }
 
 /* Nobody is found to differ as long as nobody does, whatever happens besides. */
-START_TEST(test_equal_states)
+START_TEST(equal_states_are_never_found_to_differ)
 {
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		struct rsm_group g;
@@ -141,7 +141,7 @@ END_TEST
  * A value changes in one replica's memory: a follower's (which stays one), or the leader's, which
  * stops leading.
  */
-START_TEST(test_flip)
+START_TEST(a_changed_value_in_memory_is_found)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct rsm_group g;
@@ -188,7 +188,7 @@ END_TEST
  * What was applied otherwise makes a state that fits itself: the others outvote it, though it
  * leads.
  */
-START_TEST(test_majority_is_right)
+START_TEST(the_majority_is_right)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -213,7 +213,7 @@ END_TEST
  * Two of three, one against the other: everybody says so and goes on; the third decides when it is
  * back.
  */
-START_TEST(test_nobody_is_right)
+START_TEST(one_against_one_is_undecided)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -251,7 +251,7 @@ START_TEST(test_nobody_is_right)
 END_TEST
 
 /* Of two, the one whose memory fits itself is right; of two that both do, nobody. */
-START_TEST(test_two)
+START_TEST(of_two_the_one_that_fits_itself_is_right)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -278,7 +278,7 @@ END_TEST
  * It is killed at any time between being found and having the new state: the old one never comes
  * back.
  */
-START_TEST(test_killed_while_healing)
+START_TEST(a_wrong_state_never_comes_back)
 {
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct rsm_group g;
@@ -307,7 +307,7 @@ END_TEST
  * Who was cut off while the others compared does so when it hears of it, and knows where it
  * differs.
  */
-START_TEST(test_late)
+START_TEST(a_replica_that_was_cut_off_compares_later)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -335,7 +335,7 @@ START_TEST(test_late)
 END_TEST
 
 /* Sessions, and what the group knows about itself, are parts of the state. */
-START_TEST(test_other_parts)
+START_TEST(sessions_and_group_are_parts_of_the_state)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct rsm_group g;
@@ -362,7 +362,7 @@ END_TEST
  * Under load, with audits that take many turns: commands go on, nothing else is found, and the
  * right part is.
  */
-START_TEST(test_under_load)
+START_TEST(under_load_the_wrong_part_is_found)
 {
 	struct rsm_group g;
 	begin(&g, 3, 7);
@@ -382,7 +382,7 @@ START_TEST(test_under_load)
 END_TEST
 
 /* No room for evidence and the new state together: the evidence goes. */
-START_TEST(test_full_disk)
+START_TEST(on_a_full_disk_the_evidence_goes)
 {
 	struct rsm_group g;
 	begin(&g, 3, 3);
@@ -410,7 +410,7 @@ END_TEST
  * Who does not fit itself writes no snapshot: it would take the place of the log, the last that is
  * right here. Nobody compares, and everybody keeps what a start needs.
  */
-START_TEST(test_no_wrong_snapshot)
+START_TEST(a_wrong_state_writes_no_snapshot)
 {
 	for (uint64_t seed = 1; seed <= 4; seed++) {
 		struct rsm_settings settings;
@@ -438,7 +438,7 @@ START_TEST(test_no_wrong_snapshot)
 END_TEST
 
 /* A group of one has nobody to compare with, and is no worse for it. */
-START_TEST(test_alone)
+START_TEST(a_group_of_one_compares_with_no_other)
 {
 	struct rsm_group g;
 	begin(&g, 1, 1);
@@ -469,7 +469,7 @@ static struct hash_verdict verdict_of(uint32_t members, const char *reports)
 }
 
 /* Who is right. */
-START_TEST(test_right)
+START_TEST(the_right_state_is_chosen_by_the_rules)
 {
 	static const struct {
 		uint32_t members;
@@ -516,7 +516,7 @@ END_TEST
  * What is written is read again; anything shorter, longer or impossible is refused, before it is in
  * the log.
  */
-START_TEST(test_entries)
+START_TEST(audit_entries_are_read_as_written)
 {
 	uint64_t parts[5] = {1, 2, 3, 4, 5};
 	struct hash_verdict v = verdict_of(3, "AB"), back = {0};
@@ -626,7 +626,7 @@ static uint64_t digest_at_once(struct sessions *s)
  * Whatever happens to the table while it is looked at, piece by piece: the digest is that of the
  * table at the beginning.
  */
-START_TEST(test_sessions_digest)
+START_TEST(the_sessions_digest_is_of_its_beginning)
 {
 	struct rng rng;
 	struct sessions s, copy;

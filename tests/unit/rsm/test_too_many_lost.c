@@ -58,7 +58,7 @@ static void must_be_silent(struct rsm_group *g, uint64_t chosen, uint64_t length
 }
 
 /* Of three two, of five three, of seven four, while the others go on, or are down until later. */
-START_TEST(test_silent_for_ever)
+START_TEST(too_many_lost_are_silent_for_ever)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;
@@ -91,7 +91,7 @@ END_TEST
  * Five replicas: the first has missed much, the next two lose their disks, the last two are down.
  * Until these come back nobody answers, and then all is there.
  */
-START_TEST(test_silent_until_they_return)
+START_TEST(too_many_lost_are_silent_until_others_return)
 {
 	for (uint64_t seed = 1; seed <= 6; seed++) {
 		struct rsm_group g;

@@ -90,7 +90,7 @@ static void expect_before(const struct causal *c, const char *story, const char 
  * A write: to the leader, into its log and to the others, into theirs, chosen, executed, answered;
  * then they hear of it.
  */
-START_TEST(a_write)
+START_TEST(a_traced_write_shows_its_way)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);
@@ -172,7 +172,7 @@ END_TEST
  * A read: the leader asks one other whether it still leads, and answers when that says so; no log
  * is written.
  */
-START_TEST(a_read)
+START_TEST(a_traced_read_shows_its_round)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);
@@ -218,7 +218,7 @@ static bool has_accepted(struct node *node, uint64_t request)
 /*
  * Once a follower has answered a traced Accept, what it says next is not taken for another answer.
  */
-START_TEST(answered_once)
+START_TEST(a_traced_accept_is_answered_once)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);
@@ -237,7 +237,7 @@ START_TEST(answered_once)
 END_TEST
 
 /* Who does not lead says so, within the trace. */
-START_TEST(a_refusal)
+START_TEST(a_traced_refusal_is_noted)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);
@@ -258,7 +258,7 @@ START_TEST(a_refusal)
 END_TEST
 
 /* Without a traced request no node notes or remembers anything. */
-START_TEST(nothing_unasked)
+START_TEST(without_a_traced_request_nothing_is_noted)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 5, NULL);

@@ -29,7 +29,7 @@ static uint64_t take(struct read_backlog *backlog)
 }
 
 /* faults: 98. Connections have their turns; each one's reads keep their order. */
-START_TEST(test_readers_have_turns)
+START_TEST(readers_have_turns)
 {
 	struct read_backlog b;
 	read_backlog_init(&b);
@@ -74,7 +74,7 @@ static uint32_t answered(const struct rsm_group *g, uint64_t first, uint32_t cou
  * faults: 98. Behind hundreds of reads that take long a command waits for a few of them; all are
  * answered in the end.
  */
-START_TEST(test_reads_are_spread)
+START_TEST(long_reads_are_spread_over_turns)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 31, NULL);
@@ -107,7 +107,7 @@ END_TEST
  * faults: 98. Reads that wait when leadership is lost are refused, not answered later by a state
  * that may be old.
  */
-START_TEST(test_reads_end_with_leadership)
+START_TEST(waiting_reads_end_with_leadership)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 32, NULL);
@@ -141,7 +141,7 @@ START_TEST(test_reads_end_with_leadership)
 END_TEST
 
 /* faults: 98. Commands that take long do not share an entry, which is applied as a whole. */
-START_TEST(test_entries_are_short)
+START_TEST(entries_of_long_commands_are_short)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 33, NULL);
@@ -168,7 +168,7 @@ END_TEST
  * faults: 98. Commands that take long are refused while many of them wait: one that takes little
  * waits behind few, and is not refused for them.
  */
-START_TEST(test_long_commands_leave_room)
+START_TEST(long_commands_leave_room_for_short_ones)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 34, NULL);

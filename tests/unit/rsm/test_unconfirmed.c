@@ -18,7 +18,7 @@ static const struct answer_slot *ask(struct rsm_group *g, uint32_t i, enum metho
  * Everybody names the leader's ballot; only the leader answers the read, and says how many it takes
  * to confirm it.
  */
-START_LOOP_TEST(test_all_is_well, 0, 5)
+START_LOOP_TEST(in_peace_all_name_the_leaders_ballot, 0, 5)
 {
 	const uint32_t counts[] = {1, 2, 3, 5, 7}, confirmations[] = {0, 1, 1, 2, 3};
 	struct rsm_group g;
@@ -51,7 +51,7 @@ END_TEST
  * A leader that has been replaced and does not know it answers, and what it says is old: nobody
  * else confirms it.
  */
-START_TEST(test_replaced_leader)
+START_TEST(a_replaced_leader_is_not_confirmed)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 12, NULL);
@@ -88,7 +88,7 @@ END_TEST
  * A promise confirms nothing older from the moment on at which it is given, though the disk has not
  * got it yet.
  */
-START_TEST(test_promise_counts_at_once)
+START_TEST(a_promise_counts_at_once)
 {
 	struct rsm_group g;
 	rsm_group_init(&g, 3, 13, NULL);
@@ -115,7 +115,7 @@ START_TEST(test_promise_counts_at_once)
 END_TEST
 
 /* Under a read lease the leader knows by itself, and says so. */
-START_TEST(test_with_leases)
+START_TEST(a_leader_with_a_lease_says_so)
 {
 	struct rsm_group g;
 	struct rsm_settings settings;
@@ -155,7 +155,7 @@ static void give_reads(void *data, struct node *node)
  * Many readers at the same moment share the leader's rounds: it says so to those that go the other
  * way. Many reads of few readers are no crowd.
  */
-START_TEST(test_crowd)
+START_TEST(a_crowd_of_readers_is_told_to_share)
 {
 	const struct {
 		uint32_t count, links;

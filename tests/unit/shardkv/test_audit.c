@@ -29,7 +29,7 @@ static void write_some(void *context)
  * What is found is the state at the beginning, whatever is written on the way; equal states have
  * equal parts.
  */
-START_TEST(test_image)
+START_TEST(an_audit_is_of_the_state_at_its_beginning)
 {
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		struct kv kv = kv_create();
@@ -75,7 +75,7 @@ static int snapshot_of(struct app *app)
 }
 
 /* A step takes about as long as it may. */
-START_TEST(test_steps)
+START_TEST(a_step_of_an_audit_is_bounded)
 {
 	struct kv kv = kv_create();
 	struct writer w = {.kv = &kv};
@@ -92,7 +92,7 @@ START_TEST(test_steps)
 END_TEST
 
 /* Of a change in any place the shard is told, and that it was no write, if it was none. */
-START_TEST(test_changes)
+START_TEST(a_change_of_any_part_is_found)
 {
 	struct kv kv = kv_create();
 	struct shardkv_app *a = app_of(kv.app);

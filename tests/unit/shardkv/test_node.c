@@ -612,6 +612,10 @@ START_TEST(masters_are_not_told_0_0_0_0)
 }
 END_TEST
 
+/*
+ * A report of members that the shard masters refuse is not sent again before the next
+ * configuration.
+ */
 START_TEST(refused_report_is_not_repeated)
 {
 	struct group *g = begin(3);

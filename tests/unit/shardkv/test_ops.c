@@ -60,7 +60,7 @@ START_TEST(modifications_are_unique_in_a_shard)
 END_TEST
 
 /* Append adds to the end, treats a missing key as empty, and returns the new value. */
-START_TEST(append)
+START_TEST(append_adds_to_the_end)
 {
 	struct kv kv = kv_create();
 	ck_assert_int_eq(kv_op(&kv, op_append("a", "12")), 0);
@@ -115,7 +115,7 @@ START_TEST(create_only_if_absent)
 END_TEST
 
 /* Incrementing counts a missing key as 0 and reaches both ends of 64 bits. */
-START_TEST(increment)
+START_TEST(increment_counts_a_missing_key_as_0)
 {
 	struct kv kv = kv_create();
 	ck_assert_int_eq(kv_op(&kv, op_incr("n", 5)), 0);
@@ -187,7 +187,7 @@ static int admit_op(struct kv *kv, struct wire_kv_op op)
 /*
  * Keys are limited in length and not empty, and the refusal says so; the limit itself is allowed.
  */
-START_TEST(key_limits)
+START_TEST(keys_are_limited_in_length)
 {
 	struct kv kv = kv_create();
 	char key[KV_KEY_MAX + 2];
@@ -210,7 +210,7 @@ START_TEST(key_limits)
 END_TEST
 
 /* Values are limited, those that append and incr would make as well. */
-START_TEST(value_limits)
+START_TEST(values_are_limited_in_length)
 {
 	struct kv kv = kv_create();
 	char value[KV_VALUE_MAX + 2];
@@ -283,7 +283,7 @@ START_TEST(limits_are_the_leaders)
 END_TEST
 
 /* Keys and values may hold any bytes, zeros among them. */
-START_TEST(any_bytes)
+START_TEST(keys_and_values_may_hold_any_bytes)
 {
 	struct kv kv = kv_create();
 	struct wire_kv_op put = {
@@ -299,7 +299,7 @@ START_TEST(any_bytes)
 END_TEST
 
 /* Bytes that are no command, and a command without operations, are refused and change nothing. */
-START_TEST(malformed_commands)
+START_TEST(malformed_commands_change_nothing)
 {
 	struct kv kv = kv_create();
 	uint64_t hash = kv_hash(&kv);
@@ -320,7 +320,7 @@ END_TEST
  * Admission refuses what apply would refuse for its form, and lets through what depends on the
  * state.
  */
-START_TEST(admission)
+START_TEST(admission_refuses_what_apply_would_refuse)
 {
 	struct kv kv = kv_create();
 	struct wire_kv_op op = op_put("a", "abc");

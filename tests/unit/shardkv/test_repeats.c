@@ -94,7 +94,7 @@ END_TEST
  * faults: 98. Short answers are kept whole: a repeated command gets the same one, whatever has
  * become of the key.
  */
-START_TEST(short_values)
+START_TEST(short_answers_are_kept_whole)
 {
 	struct group *g = group_create(1);
 	char key[16];

@@ -142,6 +142,10 @@ static void load(struct group *g, uint64_t round)
 	}
 }
 
+/*
+ * Each setting that belongs to the group, changed at one replica alone: all apply alike, by the
+ * group's value.
+ */
 START_TEST(every_setting_alone)
 {
 	static struct settings changed, standard;

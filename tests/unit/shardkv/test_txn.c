@@ -30,7 +30,7 @@ static bool holds(struct kv *kv, struct wire_kv_compare compare)
 }
 
 /* Values are compared in byte order under all four relations. */
-START_TEST(value_compares)
+START_TEST(values_are_compared_in_byte_order)
 {
 	struct kv kv = kv_create();
 	kv_op(&kv, op_put("a", "m"));
@@ -61,7 +61,7 @@ START_TEST(value_compare_of_missing_key_is_false)
 END_TEST
 
 /* Version, modification and existence are numbers, all 0 for a missing key. */
-START_TEST(number_compares)
+START_TEST(numbers_of_a_missing_key_are_0)
 {
 	struct kv kv = kv_create();
 	kv_op(&kv, op_put("a", "1"));
@@ -86,7 +86,7 @@ END_TEST
  * `then` runs if every compare holds, `otherwise` if one does not; the other branch leaves no
  * trace.
  */
-START_TEST(branches)
+START_TEST(a_transaction_runs_one_of_its_branches)
 {
 	struct kv kv = kv_create();
 	kv_op(&kv, op_put("a", "1"));

@@ -292,7 +292,7 @@ END_TEST
  * GROUPS_MAX groups may join and one more is refused; the largest configuration survives wire and
  * snapshot.
  */
-START_TEST(largest_configuration)
+START_TEST(the_largest_configuration_survives)
 {
 	static struct wire_group groups[GROUPS_MAX];
 	static char text[GROUPS_MAX][3][40];

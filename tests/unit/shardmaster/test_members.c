@@ -121,7 +121,8 @@ START_TEST(another_group_is_denied)
 }
 END_TEST
 
-START_TEST(nonsense_is_refused)
+/* A report names one group, its id, a slot and each member once; any other is refused. */
+START_TEST(a_nonsensical_report_is_refused)
 {
 	struct wire_group groups[2] = {
 		{.gid = 1, .nmembers = 1, .members = {slice_string("g1-a:7000")}}, {.gid = 2}};
@@ -201,6 +202,10 @@ static int install(struct app *app, struct slice bytes)
 	return status != 0 ? status : app->ops->restore_end(app);
 }
 
+/*
+ * What was reported is in the snapshot: an older report still loses after it is installed, and
+ * one of another group is denied.
+ */
 START_TEST(reports_are_in_snapshots)
 {
 	struct master a, b;
@@ -311,6 +316,10 @@ START_TEST(generations_outlive_groups)
 }
 END_TEST
 
+/*
+ * A snapshot has the format of before while no group was forced, and carries the generations
+ * afterwards; impossible ones are corrupt.
+ */
 START_TEST(generations_are_in_snapshots)
 {
 	struct master a, b;

@@ -348,7 +348,7 @@ static void change_concurrently(bool deaf)
 }
 END_TEST
 
-/* course: 2015 shardmaster TestBasic (concurrent part) */
+/* course: 2015 shardmaster TestBasic (concurrent part) — Changes by several clients at once: all replicas agree. */
 START_TEST(concurrent_changes_agree)
 {
 	change_concurrently(false);
@@ -577,7 +577,7 @@ START_TEST(any_replica_tells_of_itself)
 END_TEST
 
 /* The status page is one JSON object with what the tools rely on. */
-START_TEST(status_page)
+START_TEST(the_status_page_has_what_the_tools_need)
 {
 	struct buffer page = {0};
 

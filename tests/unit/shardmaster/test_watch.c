@@ -230,7 +230,7 @@ START_TEST(malformed_configuration_is_refused)
 END_TEST
 
 /* The end of the caller, or of the watch, with requests under way is quiet. */
-START_TEST(ends_quietly)
+START_TEST(a_watch_ends_quietly)
 {
 	begin(true);
 	master_watch_start(watch);

@@ -98,12 +98,12 @@ static uint8_t byte_at(struct fixture *f, const char *name, uint64_t offset)
 	return byte;
 }
 
+/*
+ * Over many power losses: a synced write is always there; of unsynced sectors all outcomes
+ * occur, each old or new.
+ */
 START_TEST(synced_writes_survive_and_others_may)
 {
-	/*
-	 * Over many power losses: a synced write is always there; of unsynced sectors all outcomes
-	 * occur, each old or new.
-	 */
 	unsigned outcomes[4] = {0};
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct fixture f;
@@ -128,12 +128,12 @@ START_TEST(synced_writes_survive_and_others_may)
 }
 END_TEST
 
+/*
+ * kill -9 loses nothing that was written, but leaves it unsynced: a later power loss may
+ * take it.
+ */
 START_TEST(a_kill_leaves_the_cache)
 {
-	/*
-	 * kill -9 loses nothing that was written, but leaves it unsynced: a later power loss may
-	 * take it.
-	 */
 	unsigned lost = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		struct fixture f;
@@ -150,13 +150,12 @@ START_TEST(a_kill_leaves_the_cache)
 }
 END_TEST
 
-/* faults: 24 */
+/*
+ * faults: 24. An unsynced rename leaves the old or the new name, never both or neither; a synced
+ * one the new name.
+ */
 START_TEST(names_are_durable_after_a_directory_sync)
 {
-	/*
-	 * An unsynced rename leaves the old or the new name, never both or neither; a synced one
-	 * the new name.
-	 */
 	unsigned old_names = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		for (int synced = 0; synced <= 1; synced++) {
@@ -185,13 +184,12 @@ START_TEST(names_are_durable_after_a_directory_sync)
 }
 END_TEST
 
-/* faults: 19 */
+/*
+ * faults: 19. After a failed sync the writes stay visible, a second sync succeeds, and a power
+ * loss takes them; written again they stay.
+ */
 START_TEST(a_failed_sync_drops_the_writes)
 {
-	/*
-	 * After a failed sync the writes stay visible, a second sync succeeds, and a power loss
-	 * takes them; written again they stay.
-	 */
 	for (int again = 0; again <= 1; again++) {
 		struct fixture f;
 		begin(&f, 1);
@@ -213,12 +211,12 @@ START_TEST(a_failed_sync_drops_the_writes)
 }
 END_TEST
 
+/*
+ * A lane works on one request at a time; nothing completes before its ticket; an old ticket
+ * does nothing.
+ */
 START_TEST(requests_take_their_time_and_keep_their_order)
 {
-	/*
-	 * A lane works on one request at a time; nothing completes before its ticket; an old ticket
-	 * does nothing.
-	 */
 	struct fixture f;
 	begin(&f, 1);
 	struct disk_file *file = create_durable(&f, "a", 512);
@@ -255,12 +253,12 @@ START_TEST(requests_take_their_time_and_keep_their_order)
 }
 END_TEST
 
+/*
+ * A request that was under way never completes; its write may have happened; the disk
+ * serves the next process.
+ */
 START_TEST(a_crash_forgets_requests)
 {
-	/*
-	 * A request that was under way never completes; its write may have happened; the disk
-	 * serves the next process.
-	 */
 	unsigned happened = 0;
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		struct fixture f;
@@ -293,10 +291,9 @@ START_TEST(a_crash_forgets_requests)
 }
 END_TEST
 
-/* faults: 3 */
+/* faults: 3. While a lane's syncs are held they do not end, and they do after the release. */
 START_TEST(syncs_can_be_held)
 {
-	/* While a lane's syncs are held they do not end, and they do after the release. */
 	struct fixture f;
 	begin(&f, 1);
 	struct disk_file *file = create_durable(&f, "a", 512);
@@ -313,13 +310,12 @@ START_TEST(syncs_can_be_held)
 }
 END_TEST
 
-/* faults: 21 */
+/*
+ * faults: 21. Files together stay within space_bytes; a creation that does not fit says so and
+ * can be removed.
+ */
 START_TEST(space_is_limited)
 {
-	/*
-	 * Files together stay within space_bytes; a creation that does not fit says so and can be
-	 * removed.
-	 */
 	struct fixture f;
 	begin(&f, 1);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = 1000});
@@ -369,12 +365,12 @@ START_TEST(descriptors_are_short)
 }
 END_TEST
 
+/*
+ * A lost write changes nothing; a misdirected one lands at the same offset of some sector;
+ * both report success.
+ */
 START_TEST(lies_are_as_ordered)
 {
-	/*
-	 * A lost write changes nothing; a misdirected one lands at the same offset of some sector;
-	 * both report success.
-	 */
 	struct fixture f;
 	begin(&f, 3);
 	struct disk_file *file = create_durable(&f, "a", 8192);
@@ -392,9 +388,9 @@ START_TEST(lies_are_as_ordered)
 }
 END_TEST
 
+/* Flips, zeros and truncation change what is read, and survive a power loss. */
 START_TEST(damage_at_rest)
 {
-	/* Flips, zeros and truncation change what is read, and survive a power loss. */
 	struct fixture f;
 	begin(&f, 1);
 	struct disk_file *file = create_durable(&f, "a", 2048);
@@ -457,12 +453,12 @@ static uint64_t random_trace(uint64_t seed)
 	return trace;
 }
 
+/*
+ * The same seed and the same calls give the same delays and the same crash; another seed
+ * gives others.
+ */
 START_TEST(a_seed_repeats)
 {
-	/*
-	 * The same seed and the same calls give the same delays and the same crash; another seed
-	 * gives others.
-	 */
 	ck_assert_uint_eq(random_trace(5), random_trace(5));
 	ck_assert_uint_ne(random_trace(5), random_trace(6));
 }

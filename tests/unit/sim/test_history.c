@@ -52,12 +52,12 @@ static bool says(const char *text)
 	return strstr((const char *)why.data, text) != NULL;
 }
 
-START_TEST(fine_histories)
+/*
+ * Concurrent operations may take effect in either order; unknown ones may have happened, or
+ * not, or late.
+ */
+START_TEST(a_fine_history_is_accepted)
 {
-	/*
-	 * Concurrent operations may take effect in either order; unknown ones may have happened, or
-	 * not, or late.
-	 */
 	ck_assert(check());
 	uint64_t a = append(0, 10, SIM_HISTORY_OK, 2);
 	uint64_t b = append(5, 12, SIM_HISTORY_OK, 1);
@@ -71,12 +71,12 @@ START_TEST(fine_histories)
 }
 END_TEST
 
-START_TEST(lost_append)
+/*
+ * An acknowledged append that the last read does not show is lost, but only if that read
+ * was the last.
+ */
+START_TEST(a_lost_append_is_found)
 {
-	/*
-	 * An acknowledged append that the last read does not show is lost, but only if that read
-	 * was the last.
-	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	append(2, 3, SIM_HISTORY_OK, 2);
 	read_list(2, 5, &a, 1);
@@ -86,9 +86,9 @@ START_TEST(lost_append)
 }
 END_TEST
 
+/* faults: 49. A retry that is applied again shows as a value that stands there twice. */
 START_TEST(append_applied_twice)
 {
-	/* faults: 49. A retry that is applied again shows as a value that stands there twice. */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	read_list(2, 3, (uint64_t[]){a, a}, 2);
 	ck_assert(!check());
@@ -96,9 +96,9 @@ START_TEST(append_applied_twice)
 }
 END_TEST
 
+/* faults: 50. What failed for certain must never show. */
 START_TEST(failed_append_applied)
 {
-	/* faults: 50. What failed for certain must never show. */
 	uint64_t a = append(0, 1, SIM_HISTORY_FAILED, 0);
 	read_list(2, 3, &a, 1);
 	ck_assert(!check());
@@ -106,9 +106,9 @@ START_TEST(failed_append_applied)
 }
 END_TEST
 
-START_TEST(two_histories)
+/* Two reads of which neither is a beginning of the other cannot both be right. */
+START_TEST(two_histories_cannot_both_be_right)
 {
-	/* Two reads of which neither is a beginning of the other cannot both be right. */
 	uint64_t a = append(0, 9, SIM_HISTORY_OK, 1), b = append(0, 9, SIM_HISTORY_OK, 2);
 	read_list(1, 8, &b, 1);
 	read_list(10, 11, (uint64_t[]){a, b}, 2);
@@ -117,9 +117,9 @@ START_TEST(two_histories)
 }
 END_TEST
 
-START_TEST(stale_read)
+/* faults: 43, 44. A read may not miss what was acknowledged, or read, before it began. */
+START_TEST(a_stale_read_is_found)
 {
-	/* faults: 43, 44. A read may not miss what was acknowledged, or read, before it began. */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	read_list(2, 3, NULL, 0);
 	read_list(4, 5, &a, 1);
@@ -143,12 +143,12 @@ static void read_old(uint64_t since, uint64_t call, uint64_t end, const uint64_t
 	sim_history_return_read(&history, op, list, length, end);
 }
 
+/*
+ * faults: 43. It may miss what has been acknowledged since a moment that it names, in
+ * whatever order that is recorded.
+ */
 START_TEST(read_that_may_be_old)
 {
-	/*
-	 * faults: 43. It may miss what has been acknowledged since a moment that it names, in
-	 * whatever order that is recorded.
-	 */
 	for (uint64_t since = 4; since <= 7; since++) {
 		uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 		uint64_t b = append(2, 5, SIM_HISTORY_OK, 2);
@@ -176,12 +176,12 @@ START_TEST(read_that_may_be_old)
 }
 END_TEST
 
+/*
+ * An append that began after another had ended stands behind it, also if its own outcome is
+ * unknown.
+ */
 START_TEST(appends_out_of_order)
 {
-	/*
-	 * An append that began after another had ended stands behind it, also if its own outcome is
-	 * unknown.
-	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 2);
 	uint64_t b = append(2, 0, SIM_HISTORY_UNKNOWN, 0);
 	read_list(5, 6, (uint64_t[]){b, a}, 2);
@@ -190,12 +190,12 @@ START_TEST(appends_out_of_order)
 }
 END_TEST
 
+/*
+ * An append that began after a read had ended cannot have been seen by it: it stands behind
+ * what was seen.
+ */
 START_TEST(read_from_the_future)
 {
-	/*
-	 * An append that began after a read had ended cannot have been seen by it: it stands behind
-	 * what was seen.
-	 */
 	uint64_t a = append(0, 1, SIM_HISTORY_OK, 1);
 	read_list(2, 3, (uint64_t[]){a, 3}, 2);
 	append(4, 5, SIM_HISTORY_OK, 2); /* its value is 3 */
@@ -204,9 +204,9 @@ START_TEST(read_from_the_future)
 }
 END_TEST
 
-START_TEST(wrong_place)
+/* An append is told the length of the list after it. */
+START_TEST(an_append_at_a_wrong_place_is_found)
 {
-	/* An append is told the length of the list after it. */
 	uint64_t a = append(0, 5, SIM_HISTORY_OK, 2), b = append(0, 5, SIM_HISTORY_OK, 2);
 	read_list(6, 7, (uint64_t[]){a, b}, 2);
 	ck_assert(!check());
@@ -214,9 +214,9 @@ START_TEST(wrong_place)
 }
 END_TEST
 
-START_TEST(invented_value)
+/* A value that nobody appended, or that was appended to another key. */
+START_TEST(an_invented_value_is_found)
 {
-	/* A value that nobody appended, or that was appended to another key. */
 	uint64_t a = append(0, 5, SIM_HISTORY_OK, 1);
 	read_list(6, 7, (uint64_t[]){a, 77}, 2);
 	ck_assert(!check());

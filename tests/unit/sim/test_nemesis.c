@@ -91,12 +91,12 @@ static void listen(struct scene *scene, uint64_t pings[REPLICAS + 1])
 		pings[i] = scene->specs[i].record.pings - pings[i];
 }
 
-START_TEST(faults_happen)
+/*
+ * Every kind of fault that is on happens; the client is never crashed; the same seed does
+ * it all again.
+ */
+START_TEST(every_fault_that_is_on_happens)
 {
-	/*
-	 * Every kind of fault that is on happens; the client is never crashed; the same seed does
-	 * it all again.
-	 */
 	static struct scene scene;
 	uint64_t hash = 0;
 	for (int run = 0; run < 2; run++) {
@@ -133,9 +133,9 @@ static void note_fault(void *context, const struct sim_nemesis_record *record)
 	}
 }
 
+/* Leaving some faults out changes neither the time nor the number of the others. */
 START_TEST(faults_can_be_left_out)
 {
-	/* Leaving some faults out changes neither the time nor the number of the others. */
 	static struct scene scene;
 	struct schedule whole = {0}, part = {0};
 	bool left_out[512];
@@ -159,12 +159,12 @@ START_TEST(faults_can_be_left_out)
 }
 END_TEST
 
+/*
+ * After stop, what is under way ends at its time: a minute later everything is as it should
+ * be.
+ */
 START_TEST(faults_end_after_stop)
 {
-	/*
-	 * After stop, what is under way ends at its time: a minute later everything is as it should
-	 * be.
-	 */
 	static struct scene scene;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		scene_begin(&scene, seed, NULL, NULL);
@@ -182,9 +182,9 @@ START_TEST(faults_end_after_stop)
 }
 END_TEST
 
+/* heal_all ends everything at once. */
 START_TEST(peace_for_all)
 {
-	/* heal_all ends everything at once. */
 	static struct scene scene;
 	for (uint64_t seed = 1; seed <= 10; seed++) {
 		scene_begin(&scene, seed, NULL, NULL);
@@ -200,12 +200,12 @@ START_TEST(peace_for_all)
 }
 END_TEST
 
+/*
+ * heal_core heals a majority and the client; some seeds leave up to a minority in a bad
+ * state for ever.
+ */
 START_TEST(peace_for_a_core)
 {
-	/*
-	 * heal_core heals a majority and the client; some seeds leave up to a minority in a bad
-	 * state for ever.
-	 */
 	static struct scene scene;
 	unsigned outcasts = 0;
 	for (uint64_t seed = 1; seed <= 20; seed++) {

@@ -38,12 +38,12 @@ static bool in_order(const uint64_t *numbers, uint64_t count)
 	return true;
 }
 
+/*
+ * What is sent one-way while the direction is cut never arrives; what is sent after mending
+ * does.
+ */
 START_TEST(cut_loses_one_way_messages)
 {
-	/*
-	 * What is sent one-way while the direction is cut never arrives; what is sent after mending
-	 * does.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	ck_assert_uint_eq(spec_b.record.pings, 10);
 	sim_network_cut(world, a, b);
@@ -58,12 +58,12 @@ START_TEST(cut_loses_one_way_messages)
 }
 END_TEST
 
+/*
+ * Requests outlive a cut shorter than the connection timeout: all arrive afterwards, in
+ * order, and nobody is told.
+ */
 START_TEST(short_cut_delays_requests)
 {
-	/*
-	 * Requests outlive a cut shorter than the connection timeout: all arrive afterwards, in
-	 * order, and nobody is told.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_cut(world, a, b);
 	sim_world_run_until(world, 905 * SIM_MILLISECOND);
@@ -77,12 +77,12 @@ START_TEST(short_cut_delays_requests)
 }
 END_TEST
 
+/*
+ * A cut longer than the connection timeout ends the connection for both ends; the dialled
+ * link works again later.
+ */
 START_TEST(long_cut_ends_connections)
 {
-	/*
-	 * A cut longer than the connection timeout ends the connection for both ends; the dialled
-	 * link works again later.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id accepted = spec_b.record.last_from;
 	sim_network_cut(world, b, a); /* only the replies are stuck */
@@ -99,11 +99,11 @@ START_TEST(long_cut_ends_connections)
 }
 END_TEST
 
+/*
+ * A clogged direction holds everything for any length of time, and then lets all of it go.
+ */
 START_TEST(clog_loses_nothing)
 {
-	/*
-	 * A clogged direction holds everything for any length of time, and then lets all of it go.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_clog(world, a, b);
 	sim_world_run_until(world, 20005 * SIM_MILLISECOND);
@@ -117,9 +117,9 @@ START_TEST(clog_loses_nothing)
 }
 END_TEST
 
+/* When a clogged direction is cut, the one-way messages that it holds are lost. */
 START_TEST(cut_of_a_clog)
 {
-	/* When a clogged direction is cut, the one-way messages that it holds are lost. */
 	sim_network_clog(world, a, b);
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_cut(world, a, b);
@@ -130,12 +130,12 @@ START_TEST(cut_of_a_clog)
 }
 END_TEST
 
-START_TEST(nobody_listens)
+/*
+ * Dialling a dead process, or an address that nobody has, ends in link_down, each time
+ * again.
+ */
+START_TEST(dialling_where_no_process_listens_ends)
 {
-	/*
-	 * Dialling a dead process, or an address that nobody has, ends in link_down, each time
-	 * again.
-	 */
 	sim_process_crash(b);
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	ck_assert_uint_ge(spec_a.record.link_downs, 8);
@@ -149,12 +149,12 @@ START_TEST(nobody_listens)
 }
 END_TEST
 
+/*
+ * A server whose client dies gets one link_down, for the link that the client's messages
+ * came from.
+ */
 START_TEST(dead_client_is_noticed)
 {
-	/*
-	 * A server whose client dies gets one link_down, for the link that the client's messages
-	 * came from.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id link = spec_b.record.last_from;
 	sim_process_crash(a);
@@ -168,9 +168,9 @@ START_TEST(dead_client_is_noticed)
 }
 END_TEST
 
+/* A reset connection is over for both ends at once, and replaced at the next message. */
 START_TEST(reset_tells_both)
 {
-	/* A reset connection is over for both ends at once, and replaced at the next message. */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	sim_network_reset(world, a, b);
 	sim_world_run_until(world, 106 * SIM_MILLISECOND);
@@ -181,12 +181,12 @@ START_TEST(reset_tells_both)
 }
 END_TEST
 
+/*
+ * One-way messages are lost and doubled as often as asked for; requests never, except with
+ * their connection.
+ */
 START_TEST(loss_and_duplication)
 {
-	/*
-	 * One-way messages are lost and doubled as often as asked for; requests never, except with
-	 * their connection.
-	 */
 	world->options.network.loss_ppm = 200000;
 	world->options.network.duplicate_ppm = 100000;
 	sim_world_run_until(world, 100 * SIM_SECOND);
@@ -203,12 +203,12 @@ START_TEST(loss_and_duplication)
 }
 END_TEST
 
-START_TEST(reordering)
+/*
+ * Without reordering one-way messages keep their order; with it they overtake each other;
+ * requests never do.
+ */
+START_TEST(only_reordering_makes_messages_overtake)
 {
-	/*
-	 * Without reordering one-way messages keep their order; with it they overtake each other;
-	 * requests never do.
-	 */
 	world->options.network.delay = SIM_DELAY_HEAVY_TAIL;
 	world->options.network.delay_mean_us = 30 * SIM_MILLISECOND;
 	world->options.network.delay_max_us = SIM_SECOND;
@@ -221,12 +221,12 @@ START_TEST(reordering)
 }
 END_TEST
 
-START_TEST(random_resets)
+/*
+ * With resets, requests and replies are lost, but each loss comes with a link_down, and
+ * none is answered twice.
+ */
+START_TEST(each_loss_by_a_reset_is_told)
 {
-	/*
-	 * With resets, requests and replies are lost, but each loss comes with a link_down, and
-	 * none is answered twice.
-	 */
 	world->options.network.reset_ppm = 50000;
 	spec_a.no_pings = true;
 	sim_world_run_until(world, 100 * SIM_SECOND);
@@ -252,9 +252,9 @@ static enum sim_verdict drop_odd(void *context, const struct sim_process *from,
 	return SIM_PASS;
 }
 
-START_TEST(filters)
+/* A filter sees each message when it is sent, and decides. */
+START_TEST(a_filter_decides_of_each_message)
 {
-	/* A filter sees each message when it is sent, and decides. */
 	uint64_t asked = 0;
 	sim_network_set_filter(world, drop_odd, &asked);
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
@@ -267,12 +267,12 @@ START_TEST(filters)
 }
 END_TEST
 
-START_TEST(rules)
+/*
+ * Rules match by direction and method, skip and count; a swallowed request leaves everybody
+ * waiting.
+ */
+START_TEST(rules_match_skip_and_count)
 {
-	/*
-	 * Rules match by direction and method, skip and count; a swallowed request leaves everybody
-	 * waiting.
-	 */
 	struct sim_rule twice = {.from = a,
 				 .to = b,
 				 .method = METHOD_PING,
@@ -300,9 +300,9 @@ START_TEST(rules)
 }
 END_TEST
 
+/* A slow connection delivers at its rate, and the sender sees what it has not taken yet. */
 START_TEST(bandwidth_and_backlog)
 {
-	/* A slow connection delivers at its rate, and the sender sees what it has not taken yet. */
 	teardown();
 	setup();
 	world->options.network.bytes_per_s = 1000000;
@@ -319,9 +319,9 @@ START_TEST(bandwidth_and_backlog)
 }
 END_TEST
 
+/* A link with more unsent output than LINK_OUTPUT_BYTES_MAX loses its connection. */
 START_TEST(flooded_link_is_cut)
 {
-	/* A link with more unsent output than LINK_OUTPUT_BYTES_MAX loses its connection. */
 	sim_network_clog(world, a, b);
 	spec_a.payload_bytes = 1000000;
 	sim_process_restart(a);
@@ -336,12 +336,12 @@ static void close_last(void *data, struct node *node)
 	node->env->ops->close(node->env, spec_b.record.last_from);
 }
 
+/*
+ * Closing an accepted link tells the other end, which connects anew; sending on it
+ * afterwards is harmless.
+ */
 START_TEST(accepted_link_is_closed)
 {
-	/*
-	 * Closing an accepted link tells the other end, which connects anew; sending on it
-	 * afterwards is harmless.
-	 */
 	sim_world_run_until(world, 105 * SIM_MILLISECOND);
 	link_id link = spec_b.record.last_from;
 	sim_process_call(b, close_last, NULL);
@@ -355,12 +355,12 @@ START_TEST(accepted_link_is_closed)
 }
 END_TEST
 
+/*
+ * fault 5: the second copy of a one-way message may come after its connection has been
+ * replaced.
+ */
 START_TEST(late_copies_find_a_new_connection)
 {
-	/*
-	 * fault 5: the second copy of a one-way message may come after its connection has been
-	 * replaced.
-	 */
 	struct sim_rule twice = {.method = METHOD_PING, .verdict = SIM_TWICE, .count = 50};
 	world->options.network.duplicate_delay_max_us = 2 * SIM_SECOND;
 	sim_network_add_rule(world, &twice);
@@ -372,12 +372,12 @@ START_TEST(late_copies_find_a_new_connection)
 }
 END_TEST
 
+/*
+ * A partition cuts both directions between a side and the rest, isolation one process from
+ * all; healing ends both.
+ */
 START_TEST(partition_and_isolation)
 {
-	/*
-	 * A partition cuts both directions between a side and the rest, isolation one process from
-	 * all; healing ends both.
-	 */
 	struct sim_process *side[] = {a};
 	sim_network_partition(world, side, 1);
 	ck_assert(sim_network_is_cut(world, a, b) && sim_network_is_cut(world, b, a));

@@ -157,9 +157,9 @@ static void teardown(void)
 
 CHECK_FIXTURE(setup, teardown)
 
+/* A completion takes virtual time, runs in a turn, and turn_end follows it. */
 START_TEST(completions_are_inputs)
 {
-	/* A completion takes virtual time, runs in a turn, and turn_end follows it. */
 	sim_world_run_for(world, SIM_SECOND);
 	ck_assert_uint_gt(seen.callbacks, 2000);
 	ck_assert_uint_lt(seen.callbacks, 12000);
@@ -168,9 +168,9 @@ START_TEST(completions_are_inputs)
 }
 END_TEST
 
+/* A paused process hears of its disk only when it goes on. */
 START_TEST(pause_stops_completions)
 {
-	/* A paused process hears of its disk only when it goes on. */
 	sim_world_run_for(world, 10 * SIM_MILLISECOND);
 	sim_process_pause(process);
 	uint64_t callbacks = seen.callbacks;
@@ -182,11 +182,11 @@ START_TEST(pause_stops_completions)
 }
 END_TEST
 
+/*
+ * faults: 11. Whatever completed its sync is there after kill or power loss, at any moment.
+ */
 START_TEST(crashes_keep_what_was_synced)
 {
-	/*
-	 * faults: 11. Whatever completed its sync is there after kill or power loss, at any moment.
-	 */
 	for (int i = 0; i < 300; i++) {
 		sim_world_run_for(world, rng_below(&world->rng_workload, 5 * SIM_MILLISECOND));
 		if (i % 2 == 0)
@@ -203,9 +203,9 @@ START_TEST(crashes_keep_what_was_synced)
 }
 END_TEST
 
+/* An error that the node answers with fatal halts the process; it can be started again. */
 START_TEST(failing_disk_halts)
 {
-	/* An error that the node answers with fatal halts the process; it can be started again. */
 	sim_world_run_for(world, 10 * SIM_MILLISECOND);
 	disk_sim_fault_at(process->disk, disk_sim_operations(process->disk) + 3, DISK_SIM_IO_ERROR);
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
@@ -217,12 +217,12 @@ START_TEST(failing_disk_halts)
 }
 END_TEST
 
+/*
+ * faults: 11, 13. A disk that stops at a numbered operation takes its machine down, also
+ * during start.
+ */
 START_TEST(numbered_stop_is_a_power_loss)
 {
-	/*
-	 * faults: 11, 13. A disk that stops at a numbered operation takes its machine down, also
-	 * during start.
-	 */
 	for (uint64_t after = 0; after < 6; after++) {
 		uint64_t durable = seen.durable;
 		sim_world_run_for(world, 10 * SIM_MILLISECOND);
@@ -243,9 +243,9 @@ START_TEST(numbered_stop_is_a_power_loss)
 }
 END_TEST
 
-START_TEST(wipe)
+/* A wiped process starts with an empty disk. */
+START_TEST(a_wiped_process_starts_empty)
 {
-	/* A wiped process starts with an empty disk. */
 	sim_world_run_for(world, 10 * SIM_MILLISECOND);
 	ck_assert_uint_gt(seen.durable, 10);
 	sim_process_crash(process);

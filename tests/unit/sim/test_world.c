@@ -65,9 +65,9 @@ static uint64_t eventful_run(uint64_t seed, uint64_t *events)
 	return hash;
 }
 
+/* Two runs of one seed are the same to the last event; another seed gives another run. */
 START_TEST(same_seed_same_run)
 {
-	/* Two runs of one seed are the same to the last event; another seed gives another run. */
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		uint64_t events, again, other;
 		uint64_t hash = eventful_run(seed, &events);
@@ -87,9 +87,9 @@ static void count_line(void *context, const char *line)
 	++*(uint64_t *)context;
 }
 
+/* Whether lines are made or not, the hash is the same, and there is one line an event. */
 START_TEST(tracing_does_not_change_the_run)
 {
-	/* Whether lines are made or not, the hash is the same, and there is one line an event. */
 	uint64_t lines = 0;
 	start_all();
 	sim_world_run_for(world, SIM_SECOND);
@@ -106,11 +106,11 @@ START_TEST(tracing_does_not_change_the_run)
 }
 END_TEST
 
-START_TEST(messages_arrive)
+/*
+ * In a calm world every message arrives once and in order, and every request is answered.
+ */
+START_TEST(in_a_calm_world_messages_arrive)
 {
-	/*
-	 * In a calm world every message arrives once and in order, and every request is answered.
-	 */
 	start_all();
 	sim_world_run_until(world, SIM_SECOND + 5 * SIM_MILLISECOND);
 	const struct chatter_record *r = &spec_a.record;
@@ -122,12 +122,12 @@ START_TEST(messages_arrive)
 }
 END_TEST
 
+/*
+ * A node that cannot start leaves its process halted with the reason, and can be started
+ * again.
+ */
 START_TEST(start_can_fail)
 {
-	/*
-	 * A node that cannot start leaves its process halted with the reason, and can be started
-	 * again.
-	 */
 	spec_a.start_status = STATUS_CORRUPT;
 	sim_process_start(a);
 	ck_assert_int_eq(a->state, SIM_HALTED);
@@ -147,12 +147,12 @@ static void note_halt(void *context, struct sim_process *process)
 	spec_c.record.seen[0]++;
 }
 
+/*
+ * env fatal does not return: the process is halted with status and reason, the others are
+ * told and go on.
+ */
 START_TEST(fatal_ends_the_process)
 {
-	/*
-	 * env fatal does not return: the process is halted with status and reason, the others are
-	 * told and go on.
-	 */
 	spec_b.fatal_after = 5;
 	world->halted = note_halt;
 	sim_process_start(a);
@@ -172,12 +172,12 @@ START_TEST(fatal_ends_the_process)
 }
 END_TEST
 
+/*
+ * A crash frees the node and tells its peers; a restart builds a new one with other random
+ * numbers.
+ */
 START_TEST(crash_and_restart)
 {
-	/*
-	 * A crash frees the node and tells its peers; a restart builds a new one with other random
-	 * numbers.
-	 */
 	start_all();
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
 	uint64_t random = spec_a.record.first_random;
@@ -198,12 +198,12 @@ START_TEST(crash_and_restart)
 }
 END_TEST
 
+/*
+ * Nobody is told of a power loss; who waits for an answer learns from the timeout of the
+ * connection.
+ */
 START_TEST(power_loss_is_silent)
 {
-	/*
-	 * Nobody is told of a power loss; who waits for an answer learns from the timeout of the
-	 * connection.
-	 */
 	sim_process_start(a);
 	sim_process_start(b);
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
@@ -222,12 +222,12 @@ START_TEST(power_loss_is_silent)
 }
 END_TEST
 
+/*
+ * While paused nothing is delivered; then everything that was sent comes, in one turn if
+ * turns are not single.
+ */
 START_TEST(pause_piles_up)
 {
-	/*
-	 * While paused nothing is delivered; then everything that was sent comes, in one turn if
-	 * turns are not single.
-	 */
 	start_all();
 	sim_world_run_for(world, 100 * SIM_MILLISECOND);
 	sim_process_pause(a);
@@ -243,12 +243,12 @@ START_TEST(pause_piles_up)
 }
 END_TEST
 
-START_TEST(single_turns)
+/*
+ * With turn_single_ppm at a million, a turn never has more than one input, and none is
+ * lost.
+ */
+START_TEST(a_single_turn_has_one_input)
 {
-	/*
-	 * With turn_single_ppm at a million, a turn never has more than one input, and none is
-	 * lost.
-	 */
 	world->options.process.turn_single_ppm = 1000000;
 	start_all();
 	sim_world_run_for(world, 50 * SIM_MILLISECOND);
@@ -261,12 +261,12 @@ START_TEST(single_turns)
 }
 END_TEST
 
-START_TEST(orderly_stop)
+/*
+ * stop() is asked once; the process goes on until the node says that it has stopped, then
+ * is DOWN.
+ */
+START_TEST(a_stopped_process_ends_when_its_node_says_so)
 {
-	/*
-	 * stop() is asked once; the process goes on until the node says that it has stopped, then
-	 * is DOWN.
-	 */
 	spec_a.slow_stop = true;
 	start_all();
 	sim_world_run_for(world, 20 * SIM_MILLISECOND);
@@ -284,12 +284,12 @@ START_TEST(orderly_stop)
 }
 END_TEST
 
+/*
+ * Each process has its own clocks: they drift, the wall clock jumps, the monotonic one
+ * never goes back.
+ */
 START_TEST(clocks_drift_and_jump)
 {
-	/*
-	 * Each process has its own clocks: they drift, the wall clock jumps, the monotonic one
-	 * never goes back.
-	 */
 	start_all();
 	ck_assert_uint_ne(sim_process_now_us(a), sim_process_now_us(b));
 	ck_assert_uint_eq(sim_process_wall_us(a), SIM_WALL_EPOCH_US);
@@ -327,12 +327,12 @@ static bool has_pings(void *context)
 	return ((struct chatter_spec *)context)->record.pings >= 7;
 }
 
+/*
+ * A test can call into a node in a turn of its own, be called at a time, and run until a
+ * condition holds.
+ */
 START_TEST(scripts_can_intervene)
 {
-	/*
-	 * A test can call into a node in a turn of its own, be called at a time, and run until a
-	 * condition holds.
-	 */
 	uint64_t calls = 0;
 	start_all();
 	sim_process_call(a, call_counter, &calls);
@@ -359,9 +359,9 @@ static void after_turn(void *context, struct sim_process *process)
 	++*(uint64_t *)context;
 }
 
+/* after_turn is called once for each turn of each process. */
 START_TEST(after_every_turn)
 {
-	/* after_turn is called once for each turn of each process. */
 	uint64_t turns = 0;
 	world->after_turn = after_turn;
 	world->context = &turns;
@@ -373,9 +373,9 @@ START_TEST(after_every_turn)
 }
 END_TEST
 
+/* Calm options print as calm; drawn ones are named, the same seed gives the same line. */
 START_TEST(options_are_printed)
 {
-	/* Calm options print as calm; drawn ones are named, the same seed gives the same line. */
 	struct buffer one = {0}, two = {0};
 	struct sim_options options;
 	sim_options_calm(&options);

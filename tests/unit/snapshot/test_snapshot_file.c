@@ -54,7 +54,7 @@ static int parse_all(struct slice file, size_t portion, struct seen *seen,
 }
 
 /* A file comes back whole, fed in portions of any size; large chunks are compressed. */
-START_TEST(test_round_trip)
+START_TEST(a_file_comes_back_whole)
 {
 	for (uint32_t format = 0; format <= 2; format++) {
 		struct buffer b = {0};
@@ -80,7 +80,7 @@ START_TEST(test_round_trip)
 END_TEST
 
 /* What a newer program wrote is not taken for damage. */
-START_TEST(test_newer)
+START_TEST(a_newer_programs_file_is_no_damage)
 {
 	struct buffer b = {0};
 	build(&b, SNAPSHOT_FORMAT + 1);
@@ -90,7 +90,7 @@ START_TEST(test_newer)
 END_TEST
 
 /* Every flipped bit and every truncation is noticed. */
-START_TEST(test_damage)
+START_TEST(every_flip_and_truncation_is_noticed)
 {
 	for (uint32_t format = 1; format <= 2; format++) {
 		struct buffer b = {0};
@@ -112,7 +112,7 @@ START_TEST(test_damage)
 END_TEST
 
 /* The group's chunk is the first, and there is one. */
-START_TEST(test_group_first)
+START_TEST(the_groups_chunk_is_the_first)
 {
 	for (int misplaced = 0; misplaced < 3; misplaced++) {
 		struct buffer b = {0};
@@ -132,7 +132,7 @@ START_TEST(test_group_first)
 END_TEST
 
 /* Chunks cannot be exchanged: each checksum covers its number. */
-START_TEST(test_order)
+START_TEST(chunks_cannot_be_exchanged)
 {
 	struct buffer b = {0};
 	snapshot_put_header(&b, &(struct snapshot_header){.slot = 1, .format = 1});
@@ -145,7 +145,7 @@ START_TEST(test_order)
 END_TEST
 
 /* Names: 16 hex digits, nothing else. */
-START_TEST(test_names)
+START_TEST(names_are_sixteen_hex_digits)
 {
 	char name[SNAPSHOT_NAME_BYTES];
 	uint64_t slot;

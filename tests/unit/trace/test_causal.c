@@ -26,7 +26,7 @@ static char *all_of(const struct causal *c)
 }
 
 /* An event's words say what the header says, and are read back. */
-START_TEST(words)
+START_TEST(an_events_words_are_read_back)
 {
 	struct trace_event event = {
 		.kind = TRACE_SEND,
@@ -80,7 +80,7 @@ START_TEST(words)
 END_TEST
 
 /* Numbers that are none are refused, whatever stands there. */
-START_TEST(malformed_words)
+START_TEST(malformed_numbers_are_refused)
 {
 	static const char *const bad[] = {
 		"send accept message=5f",
@@ -151,7 +151,7 @@ START_TEST(order_and_clocks)
 END_TEST
 
 /* What cannot have happened is refused, with the events that say so. */
-START_TEST(contradictions)
+START_TEST(what_cannot_have_happened_is_refused)
 {
 	struct causal *c = causal_create();
 	add(c, "a", "receive x message=b.2 lamport=3 hlc=1.0");
@@ -183,7 +183,7 @@ END_TEST
  * A file that is no trace is refused with its name and line; one whose last event is unfinished
  * gives the others.
  */
-START_TEST(files)
+START_TEST(a_file_that_is_no_trace_is_refused)
 {
 	struct causal *c = causal_create();
 	ck_assert_int_eq(

@@ -77,7 +77,7 @@ static int admit(enum wire_view_op op)
  * Views change by the rules only, and commands for another view do nothing, however often they
  * come.
  */
-START_TEST(changes)
+START_TEST(views_change_by_the_rules_only)
 {
 	open_app();
 	ck_assert_uint_eq(view_app_current(app)->number, 0);

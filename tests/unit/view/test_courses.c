@@ -46,7 +46,7 @@ END_TEST
  * course: 2015 viewservice 1; DSLabs ViewServerTest 02 — The first server that pings becomes
  * primary, without a backup.
  */
-START_LOOP_TEST(first_primary, 0, NSIZES)
+START_LOOP_TEST(the_first_server_becomes_primary, 0, NSIZES)
 {
 	open_service(_i);
 	servers_start(s, 1);
@@ -61,7 +61,7 @@ END_TEST
  * course: 2015 viewservice 2; DSLabs ViewServerTest 03 — The next server becomes backup, in the
  * next view.
  */
-START_LOOP_TEST(first_backup, 0, NSIZES)
+START_LOOP_TEST(the_next_server_becomes_backup, 0, NSIZES)
 {
 	open_pair(_i);
 	ck_assert_str_eq(server_of(s, 2)->backup, "s2");
@@ -276,7 +276,7 @@ END_TEST
  * The view survives any minority of the viewservers; a new leader gives every server a fresh period
  * of grace.
  */
-START_TEST(viewservers_fail)
+START_TEST(the_view_survives_a_minority_of_viewservers)
 {
 	s = service_create(3);
 	servers_start(s, 1);
@@ -309,7 +309,7 @@ END_TEST
  * All viewservers restart: the view comes back from their disks, and nobody is declared dead for
  * their silence.
  */
-START_TEST(viewservers_restart)
+START_TEST(the_view_survives_a_restart_of_all_viewservers)
 {
 	s = service_create(3);
 	servers_start(s, 1);
@@ -331,7 +331,7 @@ END_TEST
  * Primary and backup fall silent together, and only one of them was dying: nothing is decided
  * before the other is heard again, so that the state is not given up with the wrong one.
  */
-START_TEST(both_silent)
+START_TEST(when_both_are_silent_nothing_is_decided)
 {
 	for (uint32_t survivor = 1; survivor <= 2; survivor++) {
 		s = service_create(3);

@@ -63,7 +63,7 @@ END_TEST
  * The next view counts on, and nothing of it is acknowledged or filled yet; the first after nobody
  * begins empty.
  */
-START_TEST(next_view)
+START_TEST(the_next_view_counts_on)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), nobody = {0};
 	struct view none = {.acknowledged = true};
@@ -79,7 +79,7 @@ START_TEST(next_view)
 END_TEST
 
 /* Nobody is dead before its time, and a new leader's period of grace is a whole one. */
-START_TEST(grace)
+START_TEST(no_server_is_dead_before_its_time)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), primary, backup;
 	struct view pair = {
@@ -161,7 +161,7 @@ END_TEST
  * The table is bounded: a new name takes the place of the one that is dead for longest, or is
  * refused.
  */
-START_TEST(bounded)
+START_TEST(the_table_of_servers_is_bounded)
 {
 	view_table_init(&table, DEAD_US);
 	for (uint32_t i = 0; i < VIEW_SERVERS_MAX; i++) {

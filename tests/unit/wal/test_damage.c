@@ -130,40 +130,39 @@ static void damage_every_byte(enum damage kind)
 	fixture_free(&log);
 }
 
-/* faults: 13, 14, 15 */
+/*
+ * faults: 13, 14, 15. One flipped bit in any byte is corruption, a dropped last batch, or
+ * harmless, according to where it is.
+ */
 START_TEST(every_byte_flipped)
 {
-	/*
-	 * One flipped bit in any byte is corruption, a dropped last batch, or harmless, according
-	 * to where it is.
-	 */
 	damage_every_byte(FLIP);
 }
 END_TEST
 
-/* faults: 13, 14, 18 */
+/* faults: 13, 14, 18. The same for a byte that became zero. */
 START_TEST(every_byte_zeroed)
 {
-	/* The same for a byte that became zero. */
 	damage_every_byte(ZERO);
 }
 END_TEST
 
-/* faults: 14, 25 */
+/*
+ * faults: 14, 25. The same for a byte with all its bits set: lengths, batch numbers and types
+ * become absurd.
+ */
 START_TEST(every_byte_set)
 {
-	/*
-	 * The same for a byte with all its bits set: lengths, batch numbers and types become
-	 * absurd.
-	 */
 	damage_every_byte(ONES);
 }
 END_TEST
 
-/* faults: 13, 14 */
-START_TEST(every_truncation)
+/*
+ * faults: 13, 14. Whatever a segment is truncated to, it is reported: no crash makes a segment
+ * shorter.
+ */
+START_TEST(every_truncation_is_noticed)
 {
-	/* Whatever a segment is truncated to, it is reported: no crash makes a segment shorter. */
 	struct fixture log;
 	make_log(&log);
 	for (uint64_t segment = 1; segment <= 4; segment++) {
@@ -180,13 +179,12 @@ START_TEST(every_truncation)
 }
 END_TEST
 
-/* faults: 13, 14, 18 */
+/*
+ * faults: 13, 14, 18. Zeros from any byte on, to the end of any segment but the last, are noticed
+ * if they cover part of a record.
+ */
 START_TEST(every_range_of_zeros_in_an_older_segment)
 {
-	/*
-	 * Zeros from any byte on, to the end of any segment but the last, are noticed if they cover
-	 * part of a record.
-	 */
 	struct fixture log;
 	make_log(&log);
 	for (uint64_t segment = 1; segment <= 3; segment++) {

@@ -104,51 +104,47 @@ static void fault_at_every_operation(enum disk_sim_fault fault, enum disk_sim_cr
 	}
 }
 
-/* faults: 11, 12, 23, 24 */
+/*
+ * faults: 11, 12, 23, 24. Whichever operation the power fails before, what was durable is there
+ * and the log goes on.
+ */
 START_TEST(power_loss_at_every_operation)
 {
-	/*
-	 * Whichever operation the power fails before, what was durable is there and the log goes
-	 * on.
-	 */
 	fault_at_every_operation(DISK_SIM_STOP, DISK_SIM_POWER);
 }
 END_TEST
 
+/* The same when the process is killed and the caches survive. */
 START_TEST(kill_at_every_operation)
 {
-	/* The same when the process is killed and the caches survive. */
 	fault_at_every_operation(DISK_SIM_STOP, DISK_SIM_KILL);
 }
 END_TEST
 
-/* faults: 13, 23 */
+/* faults: 13, 23. The same when the power fails in the middle of a write. */
 START_TEST(torn_write_at_every_operation)
 {
-	/* The same when the power fails in the middle of a write. */
 	fault_at_every_operation(DISK_SIM_TORN_WRITE, DISK_SIM_POWER);
 }
 END_TEST
 
-/* faults: 19, 20 */
+/*
+ * faults: 19, 20. A failed operation ends the process (or the opening, or one read), and nothing
+ * durable is lost afterwards.
+ */
 START_TEST(io_error_at_every_operation)
 {
-	/*
-	 * A failed operation ends the process (or the opening, or one read), and nothing durable is
-	 * lost afterwards.
-	 */
 	fault_at_every_operation(DISK_SIM_IO_ERROR, DISK_SIM_POWER);
 	fault_at_every_operation(DISK_SIM_IO_ERROR, DISK_SIM_KILL);
 }
 END_TEST
 
-/* faults: 21 */
+/*
+ * faults: 21. A disk that is full for one operation delays a new segment or ends the process, and
+ * loses nothing.
+ */
 START_TEST(full_disk_at_every_operation)
 {
-	/*
-	 * A disk that is full for one operation delays a new segment or ends the process, and loses
-	 * nothing.
-	 */
 	fault_at_every_operation(DISK_SIM_NO_SPACE, DISK_SIM_POWER);
 }
 END_TEST
@@ -190,18 +186,19 @@ static void lie_at_every_operation(enum disk_sim_fault fault)
 	ck_assert_uint_gt(reported, 20);
 }
 
-/* faults: 14, 15, 22 */
+/*
+ * faults: 14, 15, 22. A write that lands elsewhere in the file is reported, or costs the last
+ * batch at most.
+ */
 START_TEST(misdirected_write_at_every_operation)
 {
-	/* A write that lands elsewhere in the file is reported, or costs the last batch at most. */
 	lie_at_every_operation(DISK_SIM_MISDIRECT);
 }
 END_TEST
 
-/* faults: 14, 15 */
+/* faults: 14, 15. So is a write that the disk forgets. */
 START_TEST(lost_write_at_every_operation)
 {
-	/* So is a write that the disk forgets. */
 	lie_at_every_operation(DISK_SIM_LOSE_WRITE);
 }
 END_TEST

@@ -78,38 +78,35 @@ static void random_run(uint64_t seed, const struct disk_sim_faults *faults)
 	fixture_free(&f);
 }
 
-/* faults: 11, 12, 13, 16, 18, 23, 24 */
+/*
+ * faults: 11, 12, 13, 16, 18, 23, 24. Whatever was told durable survives any crash, in order and
+ * unchanged, and nothing else appears.
+ */
 START_TEST(crashes_never_lose_what_was_durable)
 {
-	/*
-	 * Whatever was told durable survives any crash, in order and unchanged, and nothing else
-	 * appears.
-	 */
 	for (uint64_t seed = 1; seed <= 150; seed++)
 		random_run(seed, NULL);
 }
 END_TEST
 
-/* faults: 19, 20 */
+/*
+ * faults: 19, 20. A failed write or sync ends the process; what was durable before survives, also
+ * through page caches that lie.
+ */
 START_TEST(failed_writes_and_syncs_never_lose_what_was_durable)
 {
-	/*
-	 * A failed write or sync ends the process; what was durable before survives, also through
-	 * page caches that lie.
-	 */
 	struct disk_sim_faults faults = {.write_error_ppm = 5000, .sync_error_ppm = 15000};
 	for (uint64_t seed = 1000; seed <= 1150; seed++)
 		random_run(seed, &faults);
 }
 END_TEST
 
-/* faults: 21 */
+/*
+ * faults: 21. With room for a few segments only, the log stalls and goes on, and no crash in
+ * between loses anything.
+ */
 START_TEST(a_disk_that_runs_full_never_loses_what_was_durable)
 {
-	/*
-	 * With room for a few segments only, the log stalls and goes on, and no crash in between
-	 * loses anything.
-	 */
 	struct disk_sim_faults faults = {.space_bytes = 20000};
 	for (uint64_t seed = 2000; seed <= 2100; seed++)
 		random_run(seed, &faults);

@@ -70,11 +70,11 @@ static void expect_usable(struct fixture *f)
 	expect_records(f, count);
 }
 
+/*
+ * An empty directory becomes a log of one segment that can be appended to and opened again.
+ */
 START_TEST(no_segment_is_a_new_log)
 {
-	/*
-	 * An empty directory becomes a log of one segment that can be appended to and opened again.
-	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	expect_records(&f, 0);
@@ -87,13 +87,12 @@ START_TEST(no_segment_is_a_new_log)
 }
 END_TEST
 
-/* faults: 18 */
+/*
+ * faults: 18. Nothing that verifies after the last batch: the log ends there and nothing counts
+ * as torn.
+ */
 START_TEST(zeros_after_the_last_record_are_the_end)
 {
-	/*
-	 * Nothing that verifies after the last batch: the log ends there and nothing counts as
-	 * torn.
-	 */
 	struct fixture f;
 	log_of(&f, 3, 2);
 	expect_records(&f, 6);
@@ -103,13 +102,12 @@ START_TEST(zeros_after_the_last_record_are_the_end)
 }
 END_TEST
 
-/* faults: 13 */
+/*
+ * faults: 13. Whichever record of the last batch is damaged, none of that batch is replayed, its
+ * remains are zeroed, and the log is usable.
+ */
 START_TEST(a_torn_last_batch_is_dropped_whole)
 {
-	/*
-	 * Whichever record of the last batch is damaged, none of that batch is replayed, its
-	 * remains are zeroed, and the log is usable.
-	 */
 	for (size_t record = 6; record < 9; record++) {
 		struct fixture f;
 		log_of(&f, 3, 3);
@@ -129,9 +127,9 @@ START_TEST(a_torn_last_batch_is_dropped_whole)
 }
 END_TEST
 
+/* A power loss right after the repair does not bring remains of the torn batch back. */
 START_TEST(the_zeros_over_a_torn_batch_are_durable)
 {
-	/* A power loss right after the repair does not bring remains of the torn batch back. */
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct fixture f;
 		seeded_log_of(&f, seed, 3, 3);
@@ -145,12 +143,12 @@ START_TEST(the_zeros_over_a_torn_batch_are_durable)
 }
 END_TEST
 
+/*
+ * The records of a batch count only up to a record flagged as its last: a zeroed end drops
+ * the whole batch.
+ */
 START_TEST(a_batch_whose_end_is_missing_is_dropped)
 {
-	/*
-	 * The records of a batch count only up to a record flagged as its last: a zeroed end drops
-	 * the whole batch.
-	 */
 	struct fixture f;
 	log_of(&f, 3, 3);
 	ck_assert_int_eq(disk_sim_zero(f.disk, SEGMENT_1, at(8), 64), 0);
@@ -160,13 +158,12 @@ START_TEST(a_batch_whose_end_is_missing_is_dropped)
 }
 END_TEST
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. A damaged record whose batch was followed by another is reported with file and
+ * offset, never cut off.
+ */
 START_TEST(damage_before_a_later_batch_is_corruption)
 {
-	/*
-	 * A damaged record whose batch was followed by another is reported with file and offset,
-	 * never cut off.
-	 */
 	for (size_t record = 0; record < 6; record++) {
 		struct fixture f;
 		log_of(&f, 3, 3);
@@ -192,12 +189,12 @@ static void put_record(struct fixture *f, uint64_t offset, uint64_t batch)
 	ck_assert_int_eq(disk_sim_poke(f->disk, SEGMENT_1, offset, data, wal_record_size(3)), 0);
 }
 
+/*
+ * A record of an earlier batch that verifies after the end, even right there, comes from an
+ * older torn write: it is zeroed.
+ */
 START_TEST(remains_of_earlier_batches_are_no_corruption)
 {
-	/*
-	 * A record of an earlier batch that verifies after the end, even right there, comes from an
-	 * older torn write: it is zeroed.
-	 */
 	for (size_t record = 3; record < 6; record++) {
 		struct fixture f;
 		log_of(&f, 3, 1);
@@ -210,10 +207,11 @@ START_TEST(remains_of_earlier_batches_are_no_corruption)
 }
 END_TEST
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. A later batch that stands where the next one should be means that one is lost.
+ */
 START_TEST(a_batch_out_of_sequence_is_corruption)
 {
-	/* A later batch that stands where the next one should be means that one is lost. */
 	struct fixture f;
 	log_of(&f, 3, 1);
 	put_record(&f, at(3), 5);
@@ -222,9 +220,9 @@ START_TEST(a_batch_out_of_sequence_is_corruption)
 }
 END_TEST
 
+/* Several segments are replayed in the order of their ids as one sequence. */
 START_TEST(a_full_segment_goes_on_in_the_next)
 {
-	/* Several segments are replayed in the order of their ids as one sequence. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 3);
@@ -235,13 +233,12 @@ START_TEST(a_full_segment_goes_on_in_the_next)
 }
 END_TEST
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. Records missing at the end of a segment that is not the last are noticed by the
+ * next segment's first batch.
+ */
 START_TEST(a_segment_that_ends_early_is_corruption)
 {
-	/*
-	 * Records missing at the end of a segment that is not the last are noticed by the next
-	 * segment's first batch.
-	 */
 	for (size_t first = 0; first < 10; first++) {
 		struct fixture f;
 		log_of(&f, 25, 1);
@@ -252,12 +249,12 @@ START_TEST(a_segment_that_ends_early_is_corruption)
 }
 END_TEST
 
+/*
+ * The same when only the last record of a batch is missing, although the batch's number is
+ * the one expected.
+ */
 START_TEST(half_a_batch_at_the_end_of_a_segment_is_corruption)
 {
-	/*
-	 * The same when only the last record of a batch is missing, although the batch's number is
-	 * the one expected.
-	 */
 	struct fixture f;
 	log_of(&f, 5, 5);
 	ck_assert_uint_eq(fixture_count_files(&f, "log-"), 3);
@@ -267,9 +264,9 @@ START_TEST(half_a_batch_at_the_end_of_a_segment_is_corruption)
 }
 END_TEST
 
+/* A gap in the ids is reported with the segment after it. */
 START_TEST(a_missing_segment_is_corruption)
 {
-	/* A gap in the ids is reported with the segment after it. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	ck_assert_int_eq(disk_sim_remove(f.disk, SEGMENT_2), 0);
@@ -278,12 +275,12 @@ START_TEST(a_missing_segment_is_corruption)
 }
 END_TEST
 
-/* faults: 14 */
+/*
+ * faults: 14. A header with any byte changed is refused, in every segment, the last and empty one
+ * too.
+ */
 START_TEST(a_damaged_header_is_corruption)
 {
-	/*
-	 * A header with any byte changed is refused, in every segment, the last and empty one too.
-	 */
 	for (int segment = 1; segment <= 3; segment++) {
 		char name[WAL_NAME_BYTES];
 		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
@@ -298,10 +295,9 @@ START_TEST(a_damaged_header_is_corruption)
 }
 END_TEST
 
-/* faults: 22 */
+/* faults: 22. A file that holds another segment's bytes is refused. */
 START_TEST(a_header_of_another_segment_is_corruption)
 {
-	/* A file that holds another segment's bytes is refused. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	uint8_t other[SMALL];
@@ -312,10 +308,9 @@ START_TEST(a_header_of_another_segment_is_corruption)
 }
 END_TEST
 
-/* faults: 81 */
+/* faults: 81. The header's group must be the one that is opened. */
 START_TEST(a_log_of_another_group_is_refused)
 {
-	/* The header's group must be the one that is opened. */
 	struct fixture f;
 	log_of(&f, 3, 1);
 	f.group = 8;
@@ -324,12 +319,12 @@ START_TEST(a_log_of_another_group_is_refused)
 }
 END_TEST
 
+/*
+ * No crash leaves a segment shorter than its header says, so whatever is missing is
+ * reported.
+ */
 START_TEST(a_file_that_is_too_short_is_corruption)
 {
-	/*
-	 * No crash leaves a segment shorter than its header says, so whatever is missing is
-	 * reported.
-	 */
 	for (int segment = 1; segment <= 3; segment++) {
 		char name[WAL_NAME_BYTES];
 		wal_name(name, WAL_LOG_PREFIX, (uint64_t)segment);
@@ -344,13 +339,12 @@ START_TEST(a_file_that_is_too_short_is_corruption)
 }
 END_TEST
 
-/* faults: 22 */
+/*
+ * faults: 22. Records that a misdirected write put at another offset or into another segment
+ * count as nothing.
+ */
 START_TEST(records_in_another_place_do_not_verify)
 {
-	/*
-	 * Records that a misdirected write put at another offset or into another segment count as
-	 * nothing.
-	 */
 	struct fixture f;
 	log_of(&f, 13, 1);
 	uint8_t records[192];
@@ -365,13 +359,12 @@ START_TEST(records_in_another_place_do_not_verify)
 }
 END_TEST
 
-/* faults: 25 */
+/*
+ * faults: 25. A record that claims to be larger than its segment is a bad record, whatever its
+ * length says.
+ */
 START_TEST(a_huge_length_is_bounded)
 {
-	/*
-	 * A record that claims to be larger than its segment is a bad record, whatever its length
-	 * says.
-	 */
 	const uint32_t lengths[] = {SMALL, SMALL - 64 - 40 - 4 * 64 + 1, 1u << 31, UINT32_MAX - 47,
 				    UINT32_MAX};
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -388,13 +381,12 @@ START_TEST(a_huge_length_is_bounded)
 }
 END_TEST
 
-/* faults: 19, 20 */
+/*
+ * faults: 19, 20. After a failed sync the bytes may be in a cache that believes them written:
+ * opening writes them again.
+ */
 START_TEST(a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed)
 {
-	/*
-	 * After a failed sync the bytes may be in a cache that believes them written: opening
-	 * writes them again.
-	 */
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		struct fixture f;
 		fixture_init(&f, seed, SMALL);
@@ -417,12 +409,12 @@ START_TEST(a_batch_whose_sync_failed_is_made_durable_before_it_is_replayed)
 }
 END_TEST
 
+/*
+ * Opening keeps free files of the right size up to the limit, removes the others, and
+ * ignores other names.
+ */
 START_TEST(free_files_are_kept_or_removed)
 {
-	/*
-	 * Opening keeps free files of the right size up to the limit, removes the others, and
-	 * ignores other names.
-	 */
 	struct fixture f;
 	log_of(&f, 3, 1);
 	uint8_t zeros[SMALL] = {0};
@@ -446,11 +438,11 @@ START_TEST(free_files_are_kept_or_removed)
 }
 END_TEST
 
+/*
+ * Segments of an older size setting are read and appended to; new ones have the new size.
+ */
 START_TEST(the_segment_size_may_change)
 {
-	/*
-	 * Segments of an older size setting are read and appended to; new ones have the new size.
-	 */
 	struct fixture f;
 	log_of(&f, 13, 1);
 	f.segment_bytes = 2 * SMALL;
@@ -466,12 +458,12 @@ START_TEST(the_segment_size_may_change)
 }
 END_TEST
 
+/*
+ * A read, write or sync that fails while opening is an error of its own, not corruption,
+ * and harms nothing.
+ */
 START_TEST(opening_reports_errors_of_the_disk)
 {
-	/*
-	 * A read, write or sync that fails while opening is an error of its own, not corruption,
-	 * and harms nothing.
-	 */
 	struct fixture f;
 	log_of(&f, 25, 2);
 	uint64_t before = disk_sim_operations(f.disk);
@@ -489,10 +481,11 @@ START_TEST(opening_reports_errors_of_the_disk)
 }
 END_TEST
 
-/* faults: 15, 31 */
+/*
+ * faults: 15, 31. What is left looks like a whole, shorter log; so it is another file that tells.
+ */
 START_TEST(the_newest_segment_is_missed)
 {
-	/* What is left looks like a whole, shorter log; so it is another file that tells. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	size_t segments = fixture_count_files(&f, "log-");
@@ -507,10 +500,9 @@ START_TEST(the_newest_segment_is_missed)
 }
 END_TEST
 
-/* faults: 15 */
+/* faults: 15. So does a log without its beginning; what has been released is another matter. */
 START_TEST(the_oldest_segment_is_missed)
 {
-	/* So does a log without its beginning; what has been released is another matter. */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	ck_assert_int_eq(disk_sim_remove(f.disk, SEGMENT_1), 0);
@@ -545,13 +537,12 @@ static void remove_log(struct fixture *f)
 	}
 }
 
-/* faults: 15, 31 */
+/*
+ * faults: 15, 31. A directory without a segment is a new log only if there has never been one;
+ * and it stays refused.
+ */
 START_TEST(a_lost_log_is_missed)
 {
-	/*
-	 * A directory without a segment is a new log only if there has never been one; and it stays
-	 * refused.
-	 */
 	struct fixture f;
 	log_of(&f, 25, 1);
 	remove_log(&f);
@@ -569,12 +560,12 @@ START_TEST(a_lost_log_is_missed)
 }
 END_TEST
 
+/*
+ * Files of another replica of the same group are refused, be it one segment or what names
+ * it; those that say nothing are not.
+ */
 START_TEST(a_log_of_another_replica_is_refused)
 {
-	/*
-	 * Files of another replica of the same group are refused, be it one segment or what names
-	 * it; those that say nothing are not.
-	 */
 	struct fixture f;
 	uint8_t header[WAL_HEADER_BYTES];
 	struct wal_header h;
@@ -605,13 +596,12 @@ START_TEST(a_log_of_another_replica_is_refused)
 }
 END_TEST
 
-/* faults: 14 */
+/*
+ * faults: 14. The log says itself what it holds: without the note only what is missing at its end
+ * would not be missed. It is written anew.
+ */
 START_TEST(a_damaged_range_costs_nothing)
 {
-	/*
-	 * The log says itself what it holds: without the note only what is missing at its end would
-	 * not be missed. It is written anew.
-	 */
 	for (uint64_t i = 0; i < 128; i++) {
 		uint64_t at = i < 64 ? i : WAL_RANGE_HALF_BYTES + i - 64;
 		struct fixture f;
@@ -626,9 +616,9 @@ START_TEST(a_damaged_range_costs_nothing)
 }
 END_TEST
 
+/* As the version before left it: header of format 1, and no range. */
 START_TEST(a_log_without_a_range_gets_one)
 {
-	/* As the version before left it: header of format 1, and no range. */
 	struct fixture f;
 	log_of(&f, 3, 1);
 	fixture_age(&f, SEGMENT_1, 1);
@@ -663,6 +653,7 @@ static void make_newer(struct fixture *f, const char *name, uint64_t begin, uint
 	ck_assert_int_eq(disk_sim_poke(f->disk, name, begin, data, size), 0);
 }
 
+/* A segment or range file of a newer version is refused with its name, not taken for damage. */
 START_TEST(what_a_newer_version_wrote_is_refused_by_name)
 {
 	struct fixture f;
@@ -677,13 +668,12 @@ START_TEST(what_a_newer_version_wrote_is_refused_by_name)
 }
 END_TEST
 
-/* faults: 14, 15 */
+/*
+ * faults: 14, 15. A bit that flips must not make a segment a newer version's, which would never
+ * be repaired.
+ */
 START_TEST(a_version_that_does_not_fit_its_checksum_is_damage)
 {
-	/*
-	 * A bit that flips must not make a segment a newer version's, which would never be
-	 * repaired.
-	 */
 	for (unsigned bit = 0; bit < 32; bit++) {
 		struct fixture f;
 		log_of(&f, 3, 1);
@@ -694,6 +684,7 @@ START_TEST(a_version_that_does_not_fit_its_checksum_is_damage)
 }
 END_TEST
 
+/* Segments of each version before are read whole, and the log can be appended to. */
 START_TEST(the_versions_before_are_read)
 {
 	for (uint32_t version = 1; version <= 3; version++) {
@@ -732,13 +723,12 @@ static void expect_untouched(struct fixture *f, uint64_t offset)
 	ck_assert_mem_eq(before, after, sizeof before);
 }
 
-/* faults: 13, 14, 15, 101 */
+/*
+ * faults: 13, 14, 15, 101. Wherever it stands, alone in its batch or among others, in the last
+ * batch or before: refused, and nothing is zeroed.
+ */
 START_TEST(a_record_of_a_newer_version_is_no_torn_tail)
 {
-	/*
-	 * Wherever it stands, alone in its batch or among others, in the last batch or before:
-	 * refused, and nothing is zeroed.
-	 */
 	for (int per_batch = 1; per_batch <= 3; per_batch++)
 		for (size_t record = 0; record < 6; record++)
 			for (int flags = 0; flags <= 1; flags++) {
@@ -760,13 +750,12 @@ START_TEST(a_record_of_a_newer_version_is_no_torn_tail)
 }
 END_TEST
 
-/* faults: 13, 14 */
+/*
+ * faults: 13, 14. Its first record is not on disk, the second is: whether anybody was told of it
+ * cannot be known here.
+ */
 START_TEST(a_torn_write_of_a_newer_version_is_refused_too)
 {
-	/*
-	 * Its first record is not on disk, the second is: whether anybody was told of it cannot be
-	 * known here.
-	 */
 	struct fixture f;
 	uint8_t zeros[64] = {0};
 	log_of(&f, 3, 3);
@@ -777,12 +766,12 @@ START_TEST(a_torn_write_of_a_newer_version_is_refused_too)
 }
 END_TEST
 
+/*
+ * Remains behind the end that look like a record of another type, of an absurd batch,
+ * though their checksum holds.
+ */
 START_TEST(what_a_user_stored_is_no_newer_version)
 {
-	/*
-	 * Remains behind the end that look like a record of another type, of an absurd batch,
-	 * though their checksum holds.
-	 */
 	struct fixture f;
 	uint8_t data[64];
 	struct wal_record record = {

@@ -263,25 +263,30 @@ static void damage_everywhere(enum manner manner, uint64_t aged)
 	fixture_free(&log);
 }
 
-/* faults: 13, 14, 15, 22 */
-START_TEST(every_flipped_byte)
+/*
+ * faults: 13, 14, 15, 22. Whatever byte is flipped, salvage finds the rest, and says where
+ * something may be missing.
+ */
+START_TEST(every_flipped_byte_can_be_salvaged)
 {
 	damage_everywhere(FLIP, 0);
 }
 END_TEST
 
-/* faults: 13, 14, 15 */
-START_TEST(every_flipped_byte_of_the_version_before)
+/* faults: 13, 14, 15. The same in a log of the version before. */
+START_TEST(every_flipped_byte_of_the_version_before_can_be_salvaged)
 {
 	damage_everywhere(FLIP, 4);
 	damage_everywhere(FLIP, 2);
 }
 END_TEST
 
-/* faults: 14, 15, 22, 81 */
+/*
+ * faults: 14, 15, 22, 81. It looks like this one's in all but whose it is: nothing of it is
+ * believed.
+ */
 START_TEST(a_segment_of_another_replica_whose_header_is_damaged)
 {
-	/* It looks like this one's in all but whose it is: nothing of it is believed. */
 	for (uint64_t segment = 1; segment <= 4; segment++)
 		for (unsigned other_group = 0; other_group <= 1; other_group++) {
 			struct fixture log, other;
@@ -309,17 +314,16 @@ START_TEST(a_segment_of_another_replica_whose_header_is_damaged)
 }
 END_TEST
 
-/* faults: 14, 15, 18 */
-START_TEST(every_hundred_zeros)
+/* faults: 14, 15, 18. Wherever a hundred bytes become zeros, salvage finds the rest. */
+START_TEST(a_hundred_zeros_anywhere_can_be_salvaged)
 {
 	damage_everywhere(ZERO_SECTOR, 0);
 }
 END_TEST
 
-/* faults: 14, 15 */
+/* faults: 14, 15. Of the version before: what stands behind the header is read all the same. */
 START_TEST(a_damaged_header_behind_a_missing_segment)
 {
-	/* Of the version before: what stands behind the header is read all the same. */
 	struct fixture f;
 	struct wal *wal;
 	make_log(&f);
@@ -341,20 +345,22 @@ START_TEST(a_damaged_header_behind_a_missing_segment)
 }
 END_TEST
 
-/* faults: 14 */
-START_TEST(every_truncation)
+/*
+ * faults: 14. Wherever a segment is cut off, salvage finds what is before and in the other
+ * segments.
+ */
+START_TEST(every_truncation_can_be_salvaged)
 {
 	damage_everywhere(CUT, 0);
 }
 END_TEST
 
-/* faults: 14, 28 */
+/*
+ * faults: 14, 28. Between others: they are holes, and go with the segments before them. At an end
+ * they are missed, as before.
+ */
 START_TEST(segments_that_are_missing)
 {
-	/*
-	 * Between others: they are holes, and go with the segments before them. At an end they are
-	 * missed, as before.
-	 */
 	for (uint64_t first = 1; first <= 4; first++)
 		for (uint64_t last = first; last <= 4; last++) {
 			struct fixture f;
@@ -400,10 +406,9 @@ START_TEST(segments_that_are_missing)
 }
 END_TEST
 
-/* faults: 2, 14 */
+/* faults: 2, 14. In the headers of later segments, until another one is written down. */
 START_TEST(a_promise_that_is_forgotten_stays_so)
 {
-	/* In the headers of later segments, until another one is written down. */
 	struct fixture f;
 	struct wal *wal;
 	struct wal_record accept = {
@@ -434,7 +439,7 @@ START_TEST(a_promise_that_is_forgotten_stays_so)
 }
 END_TEST
 
-/* faults: 13, 14, 15 */
+/* faults: 13, 14, 15. Damage before a newer version's segment does not hide that it is one. */
 START_TEST(a_newer_version_is_refused_behind_damage_too)
 {
 	struct fixture f;

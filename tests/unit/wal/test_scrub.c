@@ -53,12 +53,12 @@ static void open_log(struct fixture *f, int batches)
 	append_some(f, batches);
 }
 
+/*
+ * Whatever its length, also when it is empty, has just begun a segment, and after a
+ * restart.
+ */
 START_TEST(a_whole_log_is_found_whole)
 {
-	/*
-	 * Whatever its length, also when it is empty, has just begun a segment, and after a
-	 * restart.
-	 */
 	for (int batches = 0; batches < 30; batches++) {
 		struct fixture f;
 		open_log(&f, batches);
@@ -73,9 +73,9 @@ START_TEST(a_whole_log_is_found_whole)
 }
 END_TEST
 
+/* Appends, new segments and releases between two pieces, and while one is being read. */
 START_TEST(what_is_under_way_is_no_damage)
 {
-	/* Appends, new segments and releases between two pieces, and while one is being read. */
 	struct fixture f;
 	struct found found = {0};
 	open_log(&f, 12);
@@ -99,6 +99,7 @@ START_TEST(what_is_under_way_is_no_damage)
 }
 END_TEST
 
+/* A record longer than a piece is read whole, and a flipped bit far inside it is found. */
 START_TEST(a_long_record_is_read_whole)
 {
 	struct fixture f;
@@ -132,12 +133,12 @@ static bool is_of_a_record(const struct fixture *f, uint64_t segment, uint64_t o
 	return false;
 }
 
+/*
+ * Of each segment, the newest included: one byte less, and all that no record has been
+ * written to.
+ */
 START_TEST(a_file_that_has_become_shorter_is_found)
 {
-	/*
-	 * Of each segment, the newest included: one byte less, and all that no record has been
-	 * written to.
-	 */
 	struct fixture f;
 	open_log(&f, 14);
 	uint64_t last = wal_newest_segment(f.wal), short_ones = 0;
@@ -166,10 +167,9 @@ START_TEST(a_file_that_has_become_shorter_is_found)
 }
 END_TEST
 
-/* faults: 14, 22 */
+/* faults: 14, 22. The last batch too: this process knows that it is durable. */
 START_TEST(every_damaged_byte_is_found)
 {
-	/* The last batch too: this process knows that it is durable. */
 	struct fixture f;
 	open_log(&f, 14);
 	uint64_t last = wal_newest_segment(f.wal);
@@ -196,7 +196,7 @@ START_TEST(every_damaged_byte_is_found)
 }
 END_TEST
 
-/* faults: 14 */
+/* faults: 14. A segment that has been cut since it was written is found, and named. */
 START_TEST(a_segment_that_was_cut_is_found)
 {
 	struct fixture f;
@@ -209,12 +209,12 @@ START_TEST(a_segment_that_was_cut_is_found)
 }
 END_TEST
 
+/*
+ * So that the newest can be released as well; and what was collected before stays where it
+ * is.
+ */
 START_TEST(the_log_goes_on_in_another_segment)
 {
-	/*
-	 * So that the newest can be released as well; and what was collected before stays where it
-	 * is.
-	 */
 	struct fixture f;
 	open_log(&f, 2);
 	wal_position before = fixture_accept(&f, 100, 20);
@@ -236,13 +236,12 @@ START_TEST(the_log_goes_on_in_another_segment)
 }
 END_TEST
 
-/* faults: 14 */
+/*
+ * faults: 14. Nothing is in it yet: the log goes on in another one. The file of a damaged segment
+ * is not used again either.
+ */
 START_TEST(a_file_in_reserve_that_was_cut_is_not_used)
 {
-	/*
-	 * Nothing is in it yet: the log goes on in another one. The file of a damaged segment is
-	 * not used again either.
-	 */
 	struct fixture f;
 	open_log(&f, 1);
 	size_t cut = 0;

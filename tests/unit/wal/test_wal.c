@@ -29,9 +29,9 @@ static void reopen(struct fixture *f, wal_position released)
 	ck_assert_msg(wrong == NULL, "%s", wrong);
 }
 
+/* Appending only collects: no disk operation, nothing durable, all of it pending. */
 START_TEST(nothing_is_written_before_the_flush)
 {
-	/* Appending only collects: no disk operation, nothing durable, all of it pending. */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t operations = disk_sim_operations(f.disk);
@@ -47,10 +47,9 @@ START_TEST(nothing_is_written_before_the_flush)
 }
 END_TEST
 
-/* faults: 1, 11 */
+/* faults: 1, 11. Everything that was collected goes to the disk as one request. */
 START_TEST(a_flush_is_one_write_and_one_sync)
 {
-	/* Everything that was collected goes to the disk as one request. */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t writes = disk_sim_counters(f.disk)->writes,
@@ -66,12 +65,12 @@ START_TEST(a_flush_is_one_write_and_one_sync)
 }
 END_TEST
 
-/* faults: 3, 12, 75 */
+/*
+ * faults: 3, 12, 75. While batch k syncs, batch k+1 collects; it is written, as one, only after k
+ * is durable.
+ */
 START_TEST(the_next_batch_waits_for_the_one_under_way)
 {
-	/*
-	 * While batch k syncs, batch k+1 collects; it is written, as one, only after k is durable.
-	 */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t writes = disk_sim_counters(f.disk)->writes;
@@ -98,9 +97,9 @@ START_TEST(the_next_batch_waits_for_the_one_under_way)
 }
 END_TEST
 
+/* Records appended after the last flush wait for the next one. */
 START_TEST(what_was_not_flushed_does_not_follow_by_itself)
 {
-	/* Records appended after the last flush wait for the next one. */
 	struct fixture f;
 	begin_large(&f);
 	fixture_accept(&f, 1, 10);
@@ -114,9 +113,9 @@ START_TEST(what_was_not_flushed_does_not_follow_by_itself)
 }
 END_TEST
 
+/* Positions ascend, also from one segment to the next, and replay gives the same ones. */
 START_TEST(positions_ascend_over_segments)
 {
-	/* Positions ascend, also from one segment to the next, and replay gives the same ones. */
 	struct fixture f;
 	begin_small(&f);
 	wal_position last = 0;
@@ -134,9 +133,9 @@ START_TEST(positions_ascend_over_segments)
 }
 END_TEST
 
+/* A payload of wal_payload_max() bytes fills a segment of its own, and comes back. */
 START_TEST(the_largest_record_of_the_usual_segment_fits)
 {
-	/* A payload of wal_payload_max() bytes fills a segment of its own, and comes back. */
 	struct fixture f;
 	begin_small(&f);
 	ck_assert_uint_eq(wal_payload_max(f.wal), SMALL - 104);
@@ -152,12 +151,12 @@ START_TEST(the_largest_record_of_the_usual_segment_fits)
 }
 END_TEST
 
+/*
+ * It comes back, from the buffer, the disk and the next start; the segments beside it are
+ * of the usual size.
+ */
 START_TEST(a_record_larger_than_a_segment_gets_one_of_its_own)
 {
-	/*
-	 * It comes back, from the buffer, the disk and the next start; the segments beside it are
-	 * of the usual size.
-	 */
 	struct fixture f;
 	begin_small(&f);
 	const size_t lengths[] = {3, SMALL - 103, 100000, 4000, 2 * 4096 - 104, 2 * 4096 - 103};
@@ -199,13 +198,12 @@ START_TEST(a_record_larger_than_a_segment_gets_one_of_its_own)
 }
 END_TEST
 
-/* faults: 21 */
+/*
+ * faults: 21. Room for usual segments, but not for the one that a long record needs: it says
+ * full, and goes on when there is.
+ */
 START_TEST(a_record_that_the_disk_has_no_room_for_waits)
 {
-	/*
-	 * Room for usual segments, but not for the one that a long record needs: it says full, and
-	 * goes on when there is.
-	 */
 	struct fixture f;
 	begin_small(&f);
 	fixture_accept(&f, 1, 24);
@@ -232,9 +230,9 @@ START_TEST(a_record_that_the_disk_has_no_room_for_waits)
 }
 END_TEST
 
+/* What a configuration says need not be a multiple of anything. */
 START_TEST(any_number_of_bytes_will_do_for_a_segment)
 {
-	/* What a configuration says need not be a multiple of anything. */
 	for (uint64_t more = 0; more < 16; more++) {
 		struct fixture f;
 		fixture_init(&f, 1, SMALL + more);
@@ -250,9 +248,9 @@ START_TEST(any_number_of_bytes_will_do_for_a_segment)
 }
 END_TEST
 
+/* The number of files grows with the logarithm of the log, up to segments of 16 MiB. */
 START_TEST(a_long_log_has_larger_segments)
 {
-	/* The number of files grows with the logarithm of the log, up to segments of 16 MiB. */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 20000; slot++) {
@@ -270,12 +268,12 @@ START_TEST(a_long_log_has_larger_segments)
 }
 END_TEST
 
+/*
+ * Released segments are kept while, with the segments, there are no more than files_max;
+ * one is always in reserve.
+ */
 START_TEST(as_many_files_are_kept_as_the_log_takes)
 {
-	/*
-	 * Released segments are kept while, with the segments, there are no more than files_max;
-	 * one is always in reserve.
-	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	f.recycle_max = f.files_max = 4;
@@ -297,12 +295,12 @@ START_TEST(as_many_files_are_kept_as_the_log_takes)
 }
 END_TEST
 
+/*
+ * A record reads the same from the buffer that fills, from the one under way, and from the
+ * disk; long ones too.
+ */
 START_TEST(records_are_read_back_from_wherever_they_are)
 {
-	/*
-	 * A record reads the same from the buffer that fills, from the one under way, and from the
-	 * disk; long ones too.
-	 */
 	struct fixture f;
 	begin_large(&f);
 	size_t lengths[] = {0, 1, 8, 5000, 8152, 8153, 300000};
@@ -330,13 +328,12 @@ START_TEST(records_are_read_back_from_wherever_they_are)
 }
 END_TEST
 
-/* faults: 14 */
+/*
+ * faults: 14. Reading notices damage that happened after opening; positions at which no record is
+ * are no record.
+ */
 START_TEST(a_damaged_record_reads_as_corrupt)
 {
-	/*
-	 * Reading notices damage that happened after opening; positions at which no record is are
-	 * no record.
-	 */
 	struct fixture f;
 	begin_large(&f);
 	wal_position position = fixture_accept(&f, 1, 100);
@@ -353,9 +350,9 @@ START_TEST(a_damaged_record_reads_as_corrupt)
 }
 END_TEST
 
+/* A read error goes to the reader and ends nothing. */
 START_TEST(a_failed_read_is_an_answer)
 {
-	/* A read error goes to the reader and ends nothing. */
 	struct fixture f;
 	begin_large(&f);
 	wal_position position = fixture_accept(&f, 1, 100);
@@ -368,12 +365,12 @@ START_TEST(a_failed_read_is_an_answer)
 }
 END_TEST
 
+/*
+ * Segments wholly before the released position go, reading them is NOT_FOUND, and the disk
+ * does not grow.
+ */
 START_TEST(released_segments_are_recycled)
 {
-	/*
-	 * Segments wholly before the released position go, reading them is NOT_FOUND, and the disk
-	 * does not grow.
-	 */
 	struct fixture f;
 	begin_small(&f);
 	uint64_t disk_bytes_max = 0;
@@ -399,9 +396,9 @@ START_TEST(released_segments_are_recycled)
 }
 END_TEST
 
+/* Releasing up to a record in the middle of a segment keeps that segment whole. */
 START_TEST(a_segment_with_a_needed_record_is_kept)
 {
-	/* Releasing up to a record in the middle of a segment keeps that segment whole. */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 25; slot++)
@@ -416,9 +413,9 @@ START_TEST(a_segment_with_a_needed_record_is_kept)
 }
 END_TEST
 
+/* A release ahead of the disk waits until the next segment is durable with its header. */
 START_TEST(what_is_under_way_is_not_released)
 {
-	/* A release ahead of the disk waits until the next segment is durable with its header. */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 15; slot++)
@@ -439,13 +436,12 @@ START_TEST(what_is_under_way_is_not_released)
 }
 END_TEST
 
-/* faults: 28 */
+/*
+ * faults: 28. Old segments go only when the record that made them unnecessary, appended just
+ * before the release, is durable.
+ */
 START_TEST(a_release_waits_for_what_was_appended_before_it)
 {
-	/*
-	 * Old segments go only when the record that made them unnecessary, appended just before the
-	 * release, is durable.
-	 */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 25; slot++)
@@ -462,12 +458,12 @@ START_TEST(a_release_waits_for_what_was_appended_before_it)
 }
 END_TEST
 
+/*
+ * A segment that is released while a record of it is being read goes when the read has
+ * ended, not between its steps.
+ */
 START_TEST(a_reader_keeps_its_segment)
 {
-	/*
-	 * A segment that is released while a record of it is being read goes when the read has
-	 * ended, not between its steps.
-	 */
 	struct fixture f;
 	fixture_init(&f, 1, 32768);
 	ck_assert_int_eq(fixture_open(&f), 0);
@@ -488,13 +484,12 @@ START_TEST(a_reader_keeps_its_segment)
 }
 END_TEST
 
-/* faults: 16 */
+/*
+ * faults: 16. A recycled file is full of old records; none of them comes back, however little was
+ * written over them.
+ */
 START_TEST(recycling_never_resurrects_old_records)
 {
-	/*
-	 * A recycled file is full of old records; none of them comes back, however little was
-	 * written over them.
-	 */
 	for (uint64_t kept = 1; kept <= 10; kept++) {
 		struct fixture f;
 		begin_small(&f);
@@ -514,13 +509,12 @@ START_TEST(recycling_never_resurrects_old_records)
 }
 END_TEST
 
-/* faults: 1, 2, 30 */
+/*
+ * faults: 1, 2, 30. After the segment with the promise is gone, replay still begins with it: the
+ * highest ballot promised or accepted.
+ */
 START_TEST(the_promise_survives_its_segment)
 {
-	/*
-	 * After the segment with the promise is gone, replay still begins with it: the highest
-	 * ballot promised or accepted.
-	 */
 	struct fixture f;
 	begin_small(&f);
 	fixture_append(&f, WAL_PROMISE, 0, 77, NULL, 0);
@@ -547,13 +541,12 @@ START_TEST(the_promise_survives_its_segment)
 }
 END_TEST
 
-/* faults: 21, 75 */
+/*
+ * faults: 21, 75. Without room for a reserve the wal is full; what is appended still fits the
+ * segment, then waits; space ends it.
+ */
 START_TEST(a_full_disk_is_said_and_survived)
 {
-	/*
-	 * Without room for a reserve the wal is full; what is appended still fits the segment, then
-	 * waits; space ends it.
-	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL + SMALL / 2 +
@@ -589,10 +582,9 @@ START_TEST(a_full_disk_is_said_and_survived)
 }
 END_TEST
 
-/* faults: 21 */
+/* faults: 21. On a full disk the segment that a release frees becomes the next one. */
 START_TEST(a_release_ends_full)
 {
-	/* On a full disk the segment that a release frees becomes the next one. */
 	struct fixture f;
 	begin_small(&f);
 	for (uint64_t slot = 1; slot <= 12; slot++)
@@ -616,13 +608,12 @@ START_TEST(a_release_ends_full)
 }
 END_TEST
 
-/* faults: 21 */
+/*
+ * faults: 21. Without room for the first segment opening says NO_SPACE, leaves nothing behind,
+ * and works once there is room.
+ */
 START_TEST(a_new_log_on_a_full_disk_is_an_error)
 {
-	/*
-	 * Without room for the first segment opening says NO_SPACE, leaves nothing behind, and
-	 * works once there is room.
-	 */
 	struct fixture f;
 	fixture_init(&f, 1, SMALL);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.space_bytes = SMALL - 1});
@@ -636,13 +627,12 @@ START_TEST(a_new_log_on_a_full_disk_is_an_error)
 }
 END_TEST
 
-/* faults: 19, 20 */
+/*
+ * faults: 19, 20. After a failed sync options.fatal is called once, nothing is reported durable
+ * and no request follows.
+ */
 START_TEST(a_failed_sync_is_the_end)
 {
-	/*
-	 * After a failed sync options.fatal is called once, nothing is reported durable and no
-	 * request follows.
-	 */
 	struct fixture f;
 	begin_large(&f);
 	disk_sim_set_faults(f.disk, &(struct disk_sim_faults){.sync_error_ppm = 1000000});
@@ -665,9 +655,9 @@ START_TEST(a_failed_sync_is_the_end)
 }
 END_TEST
 
+/* Appends and batches are counted, and the bytes are those of the records. */
 START_TEST(counters_add_up)
 {
-	/* Appends and batches are counted, and the bytes are those of the records. */
 	struct fixture f;
 	begin_large(&f);
 	uint64_t bytes = wal_counters(f.wal)->bytes;

@@ -215,7 +215,7 @@ START_TEST(layout_is_the_documented_one)
 END_TEST
 
 /* Garbage is never read past its end and never taken for a frame. faults: 69 */
-START_TEST(garbage)
+START_TEST(garbage_is_never_taken_for_a_frame)
 {
 	struct message got;
 	size_t consumed, needed;

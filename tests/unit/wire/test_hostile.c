@@ -78,7 +78,7 @@ START_LOOP_TEST(truncation_at_every_byte, 0, (int)CODECS)
 END_TEST
 
 /* A valid message with a few bytes changed never leads astray. faults: 69, 74 */
-START_LOOP_TEST(mutated_messages, 0, (int)CODECS)
+START_LOOP_TEST(a_mutated_message_never_leads_astray, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	union message_space in;
@@ -100,7 +100,7 @@ START_LOOP_TEST(mutated_messages, 0, (int)CODECS)
 END_TEST
 
 /* Plain garbage never leads astray. faults: 69 */
-START_LOOP_TEST(garbage, 0, (int)CODECS)
+START_LOOP_TEST(garbage_never_leads_astray, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 	uint8_t bytes[200];
@@ -164,7 +164,7 @@ END_TEST
  * Groups, field number zero, endless varints and lengths past the end are refused. faults: 69, 71,
  * 74
  */
-START_LOOP_TEST(malformed_encodings, 0, (int)CODECS)
+START_LOOP_TEST(malformed_encodings_are_refused, 0, (int)CODECS)
 {
 	static const struct {
 		uint8_t bytes[16];
@@ -269,7 +269,7 @@ END_TEST
  * Nesting deeper than the schema's is never followed: inner bytes are plain bytes or a malformed
  * field. faults: 71
  */
-START_LOOP_TEST(deep_nesting, 0, (int)CODECS)
+START_LOOP_TEST(deep_nesting_is_never_followed, 0, (int)CODECS)
 {
 	const struct codec *codec = &codecs[_i];
 
@@ -325,7 +325,7 @@ static uint32_t keys_of(uint32_t (*read)(struct slice in, struct slice keys[], u
  * Looking ahead finds the keys that decoding finds, of commands and of queries, and stays inside
  * damaged ones. faults: 69
  */
-START_TEST(keys_ahead)
+START_TEST(looking_ahead_finds_the_same_keys)
 {
 	enum { MAX = 64 };
 	struct slice keys[MAX];
@@ -656,7 +656,7 @@ END_TEST
 /*
  * When the arena's ceiling is reached, the message is too large; nothing else happens. faults: 72
  */
-START_TEST(arena_ceiling)
+START_TEST(a_message_beyond_the_arenas_ceiling_is_too_large)
 {
 	union message_space in, out;
 	struct buffer bytes = {0};
