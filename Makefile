@@ -95,7 +95,7 @@ helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c
 # What is done is shown in short, as a step of so many: a run of make that builds nothing (-n) has counted them, with
 # STEPS=count. V=1 shows the commands instead.
 Q := $(if $(V),,@)
-ifeq ($(STEPS)$(V)$(findstring n,$(firstword -$(MAKEFLAGS)))$(filter asan fuzz clean help format layers,$(GOALS)),)
+ifeq ($(STEPS)$(V)$(findstring n,$(firstword -$(MAKEFLAGS)))$(filter asan fuzz clean help format layers flags,$(GOALS)),)
 STEPS := $(shell $(MAKE) -n --no-print-directory $(MAKEOVERRIDES) STEPS=count $(GOALS) 2>/dev/null | grep -c '^: step')
 endif
 STEPS_WIDTH := $(shell printf %s '$(STEPS)' | wc -c)
@@ -111,7 +111,7 @@ endif
 export SYNOD_BIN = $(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))/bin
 export LC_ALL := C
 
-.PHONY: all tests check unit layers asan sim bench fuzz fuzz-run install format tidy clean help
+.PHONY: all tests check unit layers asan sim bench fuzz fuzz-run install format tidy flags clean help
 .SECONDARY:
 .SECONDEXPANSION:
 
@@ -317,6 +317,10 @@ TIDY ?= agreement base check kv node pb shardkv store trace view wal wire
 tidy: $(GEN_C)
 	$(if $(wildcard $(TIDY:%=src/*/%/*.c)),,$(error TIDY="$(TIDY)" names no part of src/))
 	@scripts/lint.sh $(foreach room,$(TIDY),$(wildcard src/*/$(room)/*.c)) $(wildcard proto/*.c) -- $(filter-out -Werror -fno-semantic-interposition,$(CFLAGS_ALL))
+
+# How everything is compiled, for scripts that compile by themselves (tests/mutants.sh).
+flags:
+	$(info $(CFLAGS_ALL))@:
 
 clean:
 	rm -rf $(BUILD)

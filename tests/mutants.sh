@@ -2,23 +2,27 @@
 # Breaks the protocol on purpose, one small change at a time, and lets the simulator find out.
 #
 #   tests/mutants.sh [--seeds N] [NAME…]      all of tests/mutants/, or those named
-#   tests/mutants.sh --check [NAME…]          only whether each can still be applied; builds nothing
+#   tests/mutants.sh --check [NAME…]          only whether each can still be applied, and compiles;
+#                                             needs what make generates, and builds nothing
 #
 # Each file tests/mutants/NAME.mutant is one mutant:
 #
 #   # what is broken, and which faults of docs/faults.md it invites (faults: 1, 2)
 #   file: src/consensus/paxos/output.c
 #   run: --cluster              optional: arguments for synod-sim; without it, one group of replicas
-#   seeds: 4000                 optional: its budget, if it takes a rare meeting of faults to show it
-#   test: tests/unit/a/test.c   optional: for what does not run in the simulator, the suite that must fail instead
+#   seeds: 4000                 optional: its budget, if it takes a rare meeting of faults to show
+#                               it
+#   test: tests/unit/a/test.c   optional: for what does not run in the simulator, the suite that
+#                               must fail instead
 #   <<<<
 #   the lines to replace: they must stand in the file exactly once
 #   ====
 #   what stands there instead
 #   >>>>
 #
-# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500, or its own budget) until one fails. A mutant that no seed, or no test,
-# catches is a hole in the simulator, and makes this script fail. So does one that can no longer be applied.
+# The mutant is built in BUILD/mutants and run over seeds 1 … N (default 500, or its own budget)
+# until one fails. A mutant that no seed, or no test, catches is a hole in the simulator, and makes
+# this script fail. So does one that can no longer be applied.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,7 +42,8 @@ if ((${#names[@]} == 0)); then
 	for file in tests/mutants/*.mutant; do names+=("$(basename "$file" .mutant)"); done
 fi
 
-# apply TREE MUTANT: changes the file in the tree; prints its name. Without a tree it changes nothing.
+# apply TREE MUTANT: changes the file in the tree; prints its name. Without a tree it changes
+# nothing, and prints what the file would hold.
 apply() {
 	awk -v tree="$1" '
 		/^file: / { file = substr($0, 7); next }
@@ -52,8 +57,11 @@ apply() {
 			while ((getline line < path) > 0) text = text line "\n"
 			close(path)
 			at = index(text, old)
-			if (file == "" || old == "" || at == 0 || index(substr(text, at + 1), old) > 0) exit 1
-			if (tree != "") printf "%s%s%s", substr(text, 1, at - 1), new, substr(text, at + length(old)) > path
+			if (file == "" || old == "" || at == 0) exit 1
+			if (index(substr(text, at + 1), old) > 0) exit 1
+			text = substr(text, 1, at - 1) new substr(text, at + length(old))
+			if (tree == "") { printf "%s", text; exit }
+			printf "%s", text > path
 			print file
 		}' "$2"
 }
@@ -62,12 +70,36 @@ unfit() {
 	echo "$1: CANNOT BE APPLIED: the lines to replace do not stand exactly once in their file"
 }
 
-if [[ $check == yes ]]; then
-	failed=0
-	for name in "${names[@]}"; do
-		apply "" "tests/mutants/$name.mutant" >/dev/null || { unfit "$name"; failed=$((failed + 1)); }
+# Every second mutant from the one of that number on: check_from 0|1; says what is wrong with each.
+check_from() {
+	local i name file
+	for ((i = $1; i < ${#names[@]}; i += 2)); do
+		name=${names[i]}
+		file=$(sed -n 's/^file: //p' "tests/mutants/$name.mutant")
+		if ! apply "" "tests/mutants/$name.mutant" >"$scratch/$1.c"; then
+			unfit "$name"
+		elif ! "${CC:-gcc}" "${flags[@]}" -w -iquote "$(dirname "$file")" -fsyntax-only \
+			"$scratch/$1.c" 2>"$scratch/$1.err"; then
+			echo "$name: DOES NOT COMPILE:"
+			head -n 5 "$scratch/$1.err"
+		fi
 	done
-	echo "$((${#names[@]} - failed)) of ${#names[@]} mutants can be applied"
+}
+
+if [[ $check == yes ]]; then
+	scratch=$(mktemp -d)
+	trap 'rm -rf "$scratch"' EXIT
+	flags=()
+	# As the Makefile compiles, for the build to which the programs under test belong.
+	make_flags=$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s flags \
+		${SYNOD_BIN:+BUILD="${SYNOD_BIN%/bin}"})
+	eval "flags=($make_flags)"
+	check_from 0 >"$scratch/0.out" &
+	check_from 1 >"$scratch/1.out"
+	wait
+	cat "$scratch"/[01].out
+	failed=$(cat "$scratch"/[01].out | grep -cE '^[a-z0-9_]+: (CANNOT|DOES)' || true)
+	echo "$((${#names[@]} - failed)) of ${#names[@]} mutants can be applied, and compile"
 	((failed == 0))
 	exit
 fi
@@ -75,7 +107,8 @@ fi
 build=$(realpath -m "${BUILD:-build}/mutants")
 tree=$build/tree
 mkdir -p "$tree"
-# The tree of the mutants follows this one; unchanged files keep their times, so that little is built again.
+# The tree of the mutants follows this one; unchanged files keep their times, so that little is
+# built again.
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
 	[[ -f $file ]] || continue
 	if ! cmp -s "$file" "$tree/$file"; then
@@ -91,13 +124,16 @@ done
 # Builds a suite and runs it; 0: it has passed, 1: a test of it has failed, 2: it cannot be built.
 suite() {
 	local program=$build/out/${1%.c}
-	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$program" >"$build/make.log" 2>&1 || return 2
+	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$program" >"$build/make.log" 2>&1 \
+		|| return 2
 	# In the place and with the time limit that tests/run.sh gives it.
-	(cd "$tree" && CK_DEFAULT_TIMEOUT=60 timeout 300 "$program") >"$build/run.log" 2>&1 || return 1
+	(cd "$tree" && CK_DEFAULT_TIMEOUT=60 timeout 300 "$program") >"$build/run.log" 2>&1 ||
+		return 1
 }
 
 simulator() {
-	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$build/out/bin/synod-sim" >"$build/make.log" 2>&1
+	make -s -C "$tree" BUILD="$build/out" CFLAGS=-Wno-error "$build/out/bin/synod-sim" \
+		>"$build/make.log" 2>&1
 }
 
 echo "building the unbroken simulator"
@@ -120,7 +156,8 @@ for name in "${names[@]}"; do
 		status=0
 		suite "$test" || status=$?
 		case $status in
-		1) verdict="test=$(grep -m 1 -oE '[^:/ ]+\.c:[0-9]+:[FE]:[^:]+:[^:]+' "$build/run.log" || echo "$test")" ;;
+		1) verdict="test=$(grep -m 1 -oE '[^:/ ]+\.c:[0-9]+:[FE]:[^:]+:[^:]+' \
+			"$build/run.log" || echo "$test")" ;;
 		2) verdict="does not compile, see $build/make.log" ;;
 		esac
 	elif ! simulator; then
@@ -128,8 +165,11 @@ for name in "${names[@]}"; do
 	else
 		for ((first = 1; first <= budget && ${#verdict} == 8; first += 20)); do
 			status=0
-			"$build/out/bin/synod-sim" --seeds "$first..$((first + 19))" "${arguments[@]}" >"$build/run.log" 2>&1 || status=$?
-			((status == 0)) || verdict=$(grep -m 1 -oE '^seed=[0-9]+ verdict=(crash|safety|liveness|linearizability)' "$build/run.log" ||
+			"$build/out/bin/synod-sim" --seeds "$first..$((first + 19))" \
+				"${arguments[@]}" >"$build/run.log" 2>&1 || status=$?
+			((status == 0)) || verdict=$(grep -m 1 -oE \
+				'^seed=[0-9]+ verdict=(crash|safety|liveness|linearizability)' \
+				"$build/run.log" ||
 				echo "exit status $status")
 		done
 	fi
