@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What `make install` does last: after_install.sh PREFIX DESTDIR
 #
-# The dynamic loader finds a library in /usr/local/lib only after ldconfig, which needs root and is of no use for a tree
-# that is staged in DESTDIR. Otherwise this says what is left to do before programs compile and run.
+# The dynamic loader finds a library in /usr/local/lib only after ldconfig, which needs root and is
+# of no use for a tree that is staged in DESTDIR. Otherwise this says what is left to do before
+# programs compile and run.
 set -euo pipefail
 
 prefix=$1 destdir=$2

@@ -81,25 +81,31 @@ install_packages() {
 	done
 }
 
-# The benchmark tool is part of Debian's source of etcd, but of none of its packages. The source is fetched with
-# lists of packages of its own, so that the system's stay as they are, and compiled against Debian's Go packages.
+# The benchmark tool is part of Debian's source of etcd, but of none of its packages. The source is
+# fetched with lists of packages of its own, so that the system's stay as they are, and compiled
+# against Debian's Go packages.
 build_etcd_benchmark() {
 	local apt=$PWD/$work/apt tree=$PWD/$work/go options file
 	local etcd=src/go.etcd.io/etcd
 	rm -rf "$apt" "$tree"
-	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts" "$apt/source" "$tree/$etcd"
+	mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/parts" "$apt/source" \
+		"$tree/$etcd"
 	for file in /etc/apt/sources.list.d/*.sources; do
-		[[ ! -f $file ]] || sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/${file##*/}"
+		[[ ! -f $file ]] || sed 's/^Types:.*/Types: deb-src/' "$file" \
+			>"$apt/parts/${file##*/}"
 	done
 	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[[ ! -f $file ]] || sed -n 's/^deb /deb-src /p' "$file" >"$apt/parts/${file##*/}.list"
+		[[ ! -f $file ]] || sed -n 's/^deb /deb-src /p' "$file" \
+			>"$apt/parts/${file##*/}.list"
 	done
 	options=(-q -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt/parts"
 		-o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o APT::Sandbox::User=)
 	apt-get "${options[@]}" update || true # other archives than Debian's may have no sources
 	(cd "$apt/source" && apt-get "${options[@]}" source --download-only etcd)
-	tar -xf "$apt"/source/etcd_*.orig.tar.* -C "$tree/$etcd" --strip-components=1 --wildcards '*/tools/benchmark'
-	env GO111MODULE=off GOFLAGS= GOPATH="$tree:/usr/share/gocode" GOCACHE="$PWD/$work/go-cache" \
+	tar -xf "$apt"/source/etcd_*.orig.tar.* -C "$tree/$etcd" --strip-components=1 \
+		--wildcards '*/tools/benchmark'
+	env GO111MODULE=off GOFLAGS= GOPATH="$tree:/usr/share/gocode" \
+		GOCACHE="$PWD/$work/go-cache" \
 		go build -o "$etcd_benchmark" go.etcd.io/etcd/tools/benchmark
 	rm -rf "$apt" "$tree" "$work/go-cache"
 }
@@ -140,5 +146,6 @@ if [[ $render == no ]]; then
 	fi
 	make -s -j2 BUILD="$build" all "$build/tests/bench/bench_tcp" >/dev/null
 fi
-exec python3 -B scripts/bench/main.py --bin "$build/bin" --out "$work" --etcd-benchmark "$etcd_benchmark" \
+exec python3 -B scripts/bench/main.py --bin "$build/bin" --out "$work" \
+	--etcd-benchmark "$etcd_benchmark" \
 	--echo "$build/tests/bench/bench_tcp" "${arguments[@]}"

@@ -111,7 +111,8 @@ need_nodes() {
 	local node
 	[[ $# -gt 0 ]] || wrong_usage "$command needs the name of a node: ${names[*]}"
 	for node in "$@"; do
-		[[ " ${names[*]} " == *" $node "* ]] || wrong_usage "there is no node '$node', only ${names[*]}"
+		[[ " ${names[*]} " == *" $node "* ]] ||
+			wrong_usage "there is no node '$node', only ${names[*]}"
 	done
 }
 
@@ -119,7 +120,8 @@ status() {
 	local node state down=0
 	for node in "${names[@]}"; do
 		state=$(state_of "$node")
-		printf '%-8s %-12s %-8s %s\n' "$node" "${role_of[$node]}" "$state" "$(pid_of "$node" || true)"
+		printf '%-8s %-12s %-8s %s\n' "$node" "${role_of[$node]}" "$state" "$(pid_of \
+			"$node" || true)"
 		[[ $state == running ]] || down=$((down + 1))
 	done
 	if [[ $down -lt ${#names[@]} ]]; then
@@ -201,24 +203,29 @@ clean() {
 		done
 		# Of nodes that were removed.
 		[[ ! -f $directory/removed ]] || while read -r node _; do
-			[[ -z $node || $node == *[!A-Za-z0-9._-]* || $node == .* ]] || rm -rf "${directory:?}/$node"
+			[[ -z $node || $node == *[!A-Za-z0-9._-]* || $node == .* ]] ||
+				rm -rf "${directory:?}/$node"
 		done <"$directory/removed"
 	fi
-	rm -rf "$(config_file)" "$directory/joined" "$directory/removed" "$directory/starting" "$directory/failed" "$directory/lock"
+	rm -rf "$(config_file)" "$directory/joined" "$directory/removed" "$directory/starting" \
+		"$directory/failed" "$directory/lock"
 	rmdir "$directory" 2>/dev/null || say "left in $directory: what is not of the cluster"
 	say "removed the cluster's data"
 }
 
 # --- The command line ---
 
-masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} up_timeout=60 follow=no force=no
-given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_paxosds='' given_base_port=''
+masters=3 ngroups=2 replicas=3 views=0 pbs=0 paxosds=0 base_port=${SYNOD_BASE_PORT:-7000} \
+	up_timeout=60 follow=no force=no
+given_masters='' given_groups='' given_replicas='' given_views='' given_pbs='' given_paxosds='' \
+	given_base_port=''
 settings=() started=() nodes=() new=no in_start=no interrupted=no
 command=''
 
 # number OPTION VALUE MIN MAX
 number() {
-	[[ $2 =~ ^[0-9]{1,5}$ && $((10#$2)) -ge $3 && $((10#$2)) -le $4 ]] || wrong_usage "$1 takes a number from $3 to $4, not '$2'"
+	[[ $2 =~ ^[0-9]{1,5}$ && $((10#$2)) -ge $3 && $((10#$2)) -le $4 ]] ||
+		wrong_usage "$1 takes a number from $3 to $4, not '$2'"
 }
 
 take_option() {
@@ -227,10 +234,12 @@ take_option() {
 	--masters) number "$1" "$2" 1 $REPLICAS_MAX && masters=$((10#$2)) given_masters=yes ;;
 	--groups) number "$1" "$2" 1 $NODES_MAX && ngroups=$((10#$2)) given_groups=yes ;;
 	--replicas) number "$1" "$2" 1 $REPLICAS_MAX && replicas=$((10#$2)) given_replicas=yes ;;
-	--base-port) number "$1" "$2" 1 $BASE_PORT_MAX && base_port=$((10#$2)) given_base_port=yes ;;
+	--base-port) number "$1" "$2" 1 $BASE_PORT_MAX &&
+		base_port=$((10#$2)) given_base_port=yes ;;
 	--timeout) number "$1" "$2" 1 86400 && up_timeout=$((10#$2)) ;;
 	--set)
-		[[ $2 =~ ^[a-z_]+=[^[:space:]]+$ ]] || wrong_usage "--set takes NAME=VALUE, not '$2'"
+		[[ $2 =~ ^[a-z_]+=[^[:space:]]+$ ]] ||
+			wrong_usage "--set takes NAME=VALUE, not '$2'"
 		settings+=("$2")
 		;;
 	--engine)
@@ -250,7 +259,8 @@ take_option() {
 # Which options a command takes besides --dir.
 allowed_option() {
 	case $command:$1 in
-	*:--dir | up:* | wipe:--timeout | add:--timeout | add:--replicas | remove:--timeout) return 0 ;;
+	*:--dir | up:* | wipe:--timeout | add:--timeout | add:--replicas | remove:--timeout) \
+		return 0 ;;
 	*) return 1 ;;
 	esac
 }
@@ -279,12 +289,15 @@ parse_arguments() {
 	[[ -n $command ]] || wrong_usage "no command"
 	number SYNOD_BASE_PORT "$base_port" 1 $BASE_PORT_MAX
 	for ((option = 0; option < ${#options[@]}; option += 2)); do
-		allowed_option "${options[option]}" || wrong_usage "$command does not take ${options[option]}"
+		allowed_option "${options[option]}" ||
+			wrong_usage "$command does not take ${options[option]}"
 		take_option "${options[option]}" "${options[option + 1]}"
 	done
 	[[ $pbs -eq 0 || -n $given_views ]] || views=3
-	[[ $pbs -eq 0 || $views -gt 0 ]] || wrong_usage "--pb needs a view service: --views 1, 3 or 5"
-	[[ $((masters + ngroups * replicas + views + pbs + paxosds)) -le $NODES_MAX ]] || wrong_usage "more than $NODES_MAX nodes"
+	[[ $pbs -eq 0 || $views -gt 0 ]] ||
+		wrong_usage "--pb needs a view service: --views 1, 3 or 5"
+	[[ $((masters + ngroups * replicas + views + pbs + paxosds)) -le $NODES_MAX ]] ||
+		wrong_usage "more than $NODES_MAX nodes"
 	[[ $follow == no || $command == logs ]] || wrong_usage "$command does not take -f"
 	[[ $force == no || $command == wipe ]] || wrong_usage "$command does not take --force"
 }
@@ -317,7 +330,8 @@ run_on_nodes() {
 		;;
 	restart) restart "${nodes[@]}" ;;
 	wipe)
-		[[ ${#nodes[@]} -eq 1 ]] || wrong_usage "wipe takes one node: the next one when that counts again"
+		[[ ${#nodes[@]} -eq 1 ]] ||
+			wrong_usage "wipe takes one node: the next one when that counts again"
 		wipe "${nodes[0]}"
 		;;
 	logs)

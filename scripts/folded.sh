@@ -1,14 +1,16 @@
 # Messages that fit the terminal.
 # shellcheck shell=bash
 
-# Puts into columns how wide the terminal at file descriptor FD is; 80 if it does not know: measure FD
+# Puts into columns how wide the terminal at file descriptor FD is; 80 if it does not know: measure
+# FD
 measure() {
 	{ columns=$(stty size 2>/dev/null <&3) || columns=''; } 3<&"$1"
 	columns=${columns#* }
 	[[ ${columns:-0} -ge 20 ]] || columns=80
 }
 
-# Copies stdin to stdout: if file descriptor FD is a terminal, folded at spaces to its width: folded FD
+# Copies stdin to stdout: if file descriptor FD is a terminal, folded at spaces to its width: folded
+# FD
 folded() {
 	local columns
 	if [[ -t $1 ]]; then
@@ -19,8 +21,8 @@ folded() {
 	fi
 }
 
-# Copies a table from stdin to stdout, without the given columns if it would be wider than the terminal at file
-# descriptor FD: narrowed FD NAME...
+# Copies a table from stdin to stdout, without the given columns if it would be wider than the
+# terminal at file descriptor FD: narrowed FD NAME...
 narrowed() {
 	local columns=100000
 	if [[ -t $1 ]]; then
@@ -58,7 +60,8 @@ narrowed() {
 					name = substr(line[1], first[c], first[c + 1] - first[c])
 					gsub(/ /, "", name)
 					if (width <= most || index(" " names " ", " " name " ") == 0)
-						text = text sprintf("%-" (first[c + 1] - first[c]) "s", substr(line[i], first[c], first[c + 1] - first[c]))
+						text = text sprintf("%-" (first[c + 1] - first[c]) "s",
+							substr(line[i], first[c], first[c + 1] - first[c]))
 				}
 				sub(/ +$/, "", text)
 				print text

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lints scripts with shellcheck, Python with its parser, and C with clang-tidy, and looks whether all C is formatted as
-# .clang-format says (`make format` does that); `make tidy` runs it.
+# Lints scripts with shellcheck, Python with its parser, and C with clang-tidy, and looks whether
+# all C is formatted as .clang-format says (`make format` does that); `make tidy` runs it.
 #
 #   scripts/lint.sh [C-FILE... -- COMPILER-FLAG...]
 #
@@ -29,7 +29,9 @@ lint_one() {
 	local file=$1 output status=0
 	shift
 	case $file in
-	*.[ch]:format) output=$(clang-format --dry-run --Werror "${file%:format}" 2>&1) || status=$? ;;
+	tests/style.py:run) output=$(python3 tests/style.py 2>&1) || status=$? ;;
+	*.[ch]:format) output=$(clang-format --dry-run --Werror "${file%:format}" 2>&1) ||
+		status=$? ;;
 	*.c) output=$(clang-tidy --quiet "$file" -- "$@" 2>/dev/null) || status=$? ;;
 	*.py) output=$(python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$file" 2>&1) || status=$? ;;
 	*) output=$(shellcheck -x "$file" 2>&1) || status=$? ;;
@@ -38,7 +40,9 @@ lint_one() {
 	return "$status"
 }
 
-mapfile -t others < <(ls scripts/*.sh scripts/*/*.sh scripts/*/*.py tests/*.sh tests/*/*.sh .ci/*)
+mapfile -t others < <(ls scripts/*.sh scripts/*/*.sh scripts/*/*.py tests/*.py tests/*.sh \
+	tests/*/*.sh .ci/*)
+others+=(tests/style.py:run) # what it finds in tests, scripts and prose
 mapfile -t formatted < <(find include src cmd tests -name '*.[ch]' -printf '%p:format\n')
 export -f lint_one
 # shellcheck disable=SC2016 # the inner shell expands that

@@ -74,7 +74,8 @@ how() {
 	local line=$1 argument
 	shift
 	for argument in "$@"; do
-		if [[ $argument =~ ^[A-Za-z0-9_./:=-]+$ ]]; then line+=" $argument"; else line+=" '${argument//\'/\'\\\'\'}'"; fi
+		if [[ $argument =~ ^[A-Za-z0-9_./:=-]+$ ]]; then line+=" $argument"; else
+			line+=" '${argument//\'/\'\\\'\'}'"; fi
 	done
 	echo "$line"
 }
@@ -83,14 +84,15 @@ die() {
 	echo >&2
 	complain "$*"
 	if [[ $started == yes || $phase == running ]]; then
-		complain "the cluster in $directory runs; to stop it: $(how scripts/cluster.sh down "${given[@]}")"
+		complain "the cluster in $directory runs; to stop it: $(how scripts/cluster.sh \
+			down "${given[@]}")"
 	fi
 	exit 1
 }
 
 # Runs what takes long so that a signal is noticed at once: run COMMAND...
-# Children of a shell in the background would ignore Ctrl-C, which goes to all; `run_function` is for functions, whose
-# children are ended here.
+# Children of a shell in the background would ignore Ctrl-C, which goes to all; `run_function` is
+# for functions, whose children are ended here.
 run() {
 	local status=0
 	env --default-signal=INT "$@" <&0 &
@@ -138,17 +140,20 @@ interrupted() {
 		complain "interrupted while $phase_text: nothing was started; to go on, run it again"
 		;;
 	starting)
-		complain "interrupted; to begin again: $(how scripts/quickstart.sh "${given[@]}" "${options[@]}")"
+		complain "interrupted; to begin again: $(how scripts/quickstart.sh "${given[@]}" \
+			"${options[@]}")"
 		;;
 	running)
 		[[ ! -s $scratch/victim ]] || victim=$(<"$scratch/victim")
 		if [[ $started == yes ]]; then
 			complain "interrupted: stopping the cluster that this has started"
 			scripts/cluster.sh down --dir "$directory" || true
-			complain "its data is in $directory: $(how scripts/cluster.sh up "${given[@]}") starts it again," \
+			complain "its data is in $directory: $(how scripts/cluster.sh up \
+				"${given[@]}") starts it again," \
 				"$(how scripts/cluster.sh clean "${given[@]}") removes it"
 		else
-			[[ -z $victim ]] || scripts/cluster.sh restart "$victim" --dir "$directory" || true
+			[[ -z $victim ]] || scripts/cluster.sh restart "$victim" \
+				--dir "$directory" || true
 			complain "interrupted: the cluster in $directory ran before, and goes on;" \
 				"$(how scripts/cluster.sh down "${given[@]}") stops it"
 		fi
@@ -165,7 +170,8 @@ cluster() {
 	scripts/cluster.sh "$1" --dir "$directory" "${@:2}"
 }
 
-# Shows a command as one would type it, runs it, and demands that it prints what is expected: show EXPECTED ARGUMENT...
+# Shows a command as one would type it, runs it, and demands that it prints what is expected: show
+# EXPECTED ARGUMENT...
 show() {
 	local expected=$1 printed
 	shift
@@ -179,10 +185,13 @@ show() {
 make_records() {
 	{
 		dpkg-query -W -f '${Package}\t${Version}\n'
-		grep -H . /var/lib/dpkg/info/*.list | sed -E 's|^/var/lib/dpkg/info/([^:/]+)(:[^:/]+)?\.list:(/.*)$|\3\t\1|'
-	} | grep -aP '^[\x21-\x7e]+\t[\x21-\x7e]+$' | sort -u -t $'\t' -k 1,1 | awk -v max=$records_max '{
+		grep -H . /var/lib/dpkg/info/*.list |
+			sed -E 's|^/var/lib/dpkg/info/([^:/]+)(:[^:/]+)?\.list:(/.*)$|\3\t\1|'
+	} | grep -aP '^[\x21-\x7e]+\t[\x21-\x7e]+$' | sort -u -t $'\t' -k 1,1 |
+		awk -v max=$records_max '{
 		line[NR] = $0
-	} END { # evenly chosen when there are too many; all packages, whose names do not begin with a slash
+	} END {
+		# Evenly chosen when too many. All packages: their names begin with no slash.
 		step = NR > max ? NR / max : 1
 		for (i = 1; i <= NR; i++)
 			if (line[i] !~ /^\// || int(i / step) != int((i - 1) / step))
@@ -210,7 +219,8 @@ await() {
 	local what=$1 deadline=$((SECONDS + 60))
 	shift
 	until "$@"; do
-		[[ $SECONDS -lt $deadline ]] || die "waited a minute for $what; see $directory/*/log"
+		[[ $SECONDS -lt $deadline ]] ||
+			die "waited a minute for $what; see $directory/*/log"
 		sleep 0.05
 	done
 }
@@ -230,7 +240,8 @@ named_leader() {
 	victim=$(leader)
 }
 
-# Feeds the import: half of the records, then, when they are arriving, a leader's death, then the rest.
+# Feeds the import: half of the records, then, when they are arriving, a leader's death, then the
+# rest.
 feed() {
 	head -n $((count / 2)) "$scratch/records"
 	await "the first records to arrive" grown >&2
@@ -242,7 +253,8 @@ feed() {
 	tail -n +$((count / 2 + 1)) "$scratch/records"
 }
 
-# Follows the steps that make counts, "[ 42/310] CC …": on a terminal in one line, elsewhere each tenth of them.
+# Follows the steps that make counts, "[ 42/310] CC …": on a terminal in one line, elsewhere each
+# tenth of them.
 show_progress() {
 	local line done_ total shown=0 columns=80
 	[[ ! -t 1 ]] || measure 1
@@ -288,7 +300,8 @@ say "$("$programs/kvctl" version | head -n 1)"
 
 step "3/6 Starting 3 shard masters and 2 groups of 3 replicas on 127.0.0.1"
 phase=starting
-some_ran=$(scripts/cluster.sh status --dir "$directory" 2>/dev/null | grep -cE '^[a-z0-9]+ +[a-z]+ +(running|paused)' || true)
+some_ran=$(scripts/cluster.sh status --dir "$directory" 2>/dev/null |
+	grep -cE '^[a-z0-9]+ +[a-z]+ +(running|paused)' || true)
 [[ -f $config ]] || new_options=(--set wal_segment_bytes=16MiB)
 run scripts/cluster.sh up --dir "$directory" "${options[@]}" "${new_options[@]}" ||
 	die "the cluster did not start, see above (this script takes --base-port and --dir, too)"
@@ -309,7 +322,8 @@ step "5/6 Reading everything back"
 kvctl export >"$scratch/export" || die "the export failed with exit code $?"
 sort "$scratch/export" >"$scratch/found"
 sort "$scratch/records" >"$scratch/expected"
-if ! comm -23 "$scratch/expected" "$scratch/found" >"$scratch/differing" || [[ -s $scratch/differing ]]; then
+if ! comm -23 "$scratch/expected" "$scratch/found" >"$scratch/differing" ||
+	[[ -s $scratch/differing ]]; then
 	head -n 5 "$scratch/differing" >&2
 	die "$(wc -l <"$scratch/differing") of $count records are not as they were stored (the first are above)"
 fi
@@ -332,7 +346,8 @@ printf '\nThe cluster runs. To go on:\n\n'
 [[ $called_from -ef . ]] || printf '   %s\n' "$(how cd "$PWD")"
 # shellcheck disable=SC2016 # to be typed as it is
 printf '   export PATH=$PWD/build/bin:$PATH\n'
-[[ ${#given[@]} -eq 0 ]] || printf '   export KVCTL_CONFIG=%s\n' "$(how '' "$config" | sed 's/^ //')"
+[[ ${#given[@]} -eq 0 ]] || printf '   export KVCTL_CONFIG=%s\n' "$(how '' "$config" |
+	sed 's/^ //')"
 cat <<END
    kvctl get --prefix /usr/bin/ --limit 5
    kvctl help                                   all commands

@@ -81,7 +81,8 @@ if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
 fi
 
 say "installing ${#missing[@]} missing packages: ${missing[*]}"
-as_root apt-get -q update || say "the package lists could not be brought up to date; going on with those at hand"
+as_root apt-get -q update ||
+	say "the package lists could not be brought up to date; going on with those at hand"
 as_root apt-get -q install -y --no-install-recommends "${missing[@]}" ||
 	die "apt-get could not install them; see its message above"
 mapfile -t missing < <(missing_of "${wanted[@]}")

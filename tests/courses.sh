@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares docs/courses.md with the tests: every row names tests that exist and whose comments name the row's scenario, and every
-# scenario that a test names has a row with that test.
+# Compares docs/courses.md with the tests: every row names tests that exist and whose comments name
+# the row's scenario, and every scenario that a test names has a row with that test.
 #
 # A test names its scenarios in the comment before it (in a script: behind its "begin" line):
 #
@@ -15,7 +15,8 @@ cd "$(dirname "$0")/.."
 # Prints "SCENARIO<tab>PATH:TEST" for each scenario that a test names.
 named_by_tests() {
 	local file
-	grep -rlE 'course: ' unit system --include='test_*.c' --include='*.sh' | sort | while read -r file; do
+	grep -rlE 'course: ' unit system --include='test_*.c' --include='*.sh' | sort |
+		while read -r file; do
 		awk -v file="$file" '
 			function scenarios(text, test,    groups, n, i, ids, m, k, suite) {
 				sub(/ —.*/, "", text)
@@ -84,7 +85,8 @@ if [[ ${1-} == --self ]]; then
 	sed "s/:first_primary\`/:no_such_test\`/" docs/courses.md >"$scratch/renamed"
 	sed '/^| TestDeaf /d' docs/courses.md >"$scratch/missing"
 	for table in renamed missing; do
-		! compare "$scratch/$table" >/dev/null || { echo "a table with something $table passes"; exit 1; }
+		! compare "$scratch/$table" >/dev/null ||
+			{ echo "a table with something $table passes"; exit 1; }
 	done
 fi
 compare docs/courses.md || exit

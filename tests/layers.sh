@@ -2,8 +2,10 @@
 # Reads the #includes of src/ and cmd/ and fails if one breaks the architecture:
 #
 #   - a room of src/ includes only those that it stands on (src/floors);
-#   - protobuf-c is seen by src/ground/wire only, so that everything else works on validated plain structs;
-#   - sockets, files, clocks, threads and the event loop are seen by the real world, libsynod, cmd and the listed
+#   - protobuf-c is seen by src/ground/wire only, so that everything else works on validated plain
+#   structs;
+#   - sockets, files, clocks, threads and the event loop are seen by the real world, libsynod, cmd
+#   and the listed
 #     wrappers only, so that protocol code runs in the simulator exactly as in a daemon.
 #
 #   tests/layers.sh           checks itself on trees that are wrong on purpose, then this tree
@@ -19,7 +21,9 @@ read_floors() {
 		[[ -n $on && $on != '#'* ]] || continue
 		floor[$room]=$on below[$room]=''
 		for each in $stands_on; do
-			[[ -n ${floor[$each]+known} ]] || { echo "src/floors: $room stands on $each, which is not above it" && exit 1; }
+			[[ -n ${floor[$each]+known} ]] ||
+				{ echo "src/floors: $room stands on $each, which is not above it" &&
+				exit 1; }
 			below[$room]+=" $each ${below[$each]}"
 		done
 	done <"$1"
@@ -63,12 +67,14 @@ check_include() {
 		if [[ ${floor[$room]-} != "${place%%/*}" ]]; then
 			echo "src/$place does not stand in src/floors"
 		elif [[ $header == synod.h ]]; then
-			[[ $room == client || $room == libsynod ]] || echo "the public header is for clients"
+			[[ $room == client || $room == libsynod ]] ||
+				echo "the public header is for clients"
 		elif [[ $header != */* || -z ${below[$target]+known} ]]; then
 			echo "headers are included as \"ROOM/NAME.h\""
 		elif ! may_include "$room" "$target"; then
 			echo "$room may not include $target"
-		elif may_touch_world "src/${floor[$target]}/$header" && ! may_touch_world "$file"; then
+		elif may_touch_world "src/${floor[$target]}/$header" &&
+			! may_touch_world "$file"; then
 			echo "the header reaches the outside, and $file may not"
 		fi
 	fi
@@ -103,8 +109,8 @@ check_tree() {
 	[[ $violations -eq 0 ]]
 }
 
-# Puts one include into one file of an otherwise empty tree and compares the verdict with what it should be:
-# expect pass|fail FILE INCLUDE
+# Puts one include into one file of an otherwise empty tree and compares the verdict with what it
+# should be: expect pass|fail FILE INCLUDE
 expect() {
 	local verdict=pass tree=$scratch/tree
 

@@ -3,18 +3,20 @@
 #
 #   tests/run.sh DIRECTORY SUITE… [-- SUITE…]
 #
-# A suite is a program made with the check library, of which every test counts, or a script, which counts as one test
-# unless its last line is "N passed, N failed". It passes if it exits with 0. One that can test nothing here prints
-# "SKIPPED: why", and "0 passed, 0 failed". Suites behind "--" are run only if all before them passed; after the first
-# of them that fails, no other is started.
+# A suite is a program made with the check library, of which every test counts, or a script, which
+# counts as one test unless its last line is "N passed, N failed". It passes if it exits with 0. One
+# that can test nothing here prints "SKIPPED: why", and "0 passed, 0 failed". Suites behind "--" are
+# run only if all before them passed; after the first of them that fails, no other is started.
 #
-# They are started in the given order, TEST_JOBS (default: one for each processor, at most 8) at a time. A script with
-# a line "# alone: why" runs after the others, with nothing beside it. Results are shown in the order of starting, each with
-# how long it took; on a terminal a line below them says what runs.
+# They are started in the given order, TEST_JOBS (default: one for each processor, at most 8) at a
+# time. A script with a line "# alone: why" runs after the others, with nothing beside it. Results
+# are shown in the order of starting, each with how long it took; on a terminal a line below them
+# says what runs.
 #
 # The output of each suite goes to DIRECTORY/log/NAME.log and is shown if it fails.
-# DIRECTORY/summary receives the totals, which are also the last line printed, in the form "N passed, N failed".
-# SUITE_TIMEOUT_S (default 900) bounds each suite. Ctrl-C and SIGTERM end those that run, and wait for them.
+# DIRECTORY/summary receives the totals, which are also the last line printed, in the form "N
+# passed, N failed". SUITE_TIMEOUT_S (default 900) bounds each suite. Ctrl-C and SIGTERM end those
+# that run, and wait for them.
 set -uo pipefail
 
 directory=$1
@@ -38,7 +40,8 @@ export CK_VERBOSITY=normal CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-120}
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
-# A process group for each suite: in one of their own they react to Ctrl-C as they would in a terminal.
+# A process group for each suite: in one of their own they react to Ctrl-C as they would in a
+# terminal.
 set -m
 
 passed=0
@@ -87,7 +90,8 @@ count_results() {
 		suite_passed=$((suite_passed + checks - bad))
 		suite_failed=$((suite_failed + bad))
 	done < <(sed -nE 's/^[0-9]+%: Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+)$/\1 \2 \3/p' "$log" |
-		while read -r checks failures errors; do echo "$checks $((failures + errors))"; done)
+		while read -r checks failures errors; do echo "$checks $((failures + errors))"; \
+		done)
 	line=$(tail -n 1 "$log" | tr -d '\0')
 	if [[ $counted == no && $line =~ ^([0-9]{1,9})\ passed,\ ([0-9]{1,9})\ failed$ ]]; then
 		suite_passed=$((10#${BASH_REMATCH[1]}))
@@ -95,10 +99,12 @@ count_results() {
 	elif [[ $counted == no && $status -eq 0 ]]; then
 		suite_passed=1
 	fi
-	if [[ $status -eq 0 && $suite_passed -eq 0 && $suite_failed -eq 0 ]] && grep -m 1 '^SKIPPED: ' "$log"; then
+	if [[ $status -eq 0 && $suite_passed -eq 0 && $suite_failed -eq 0 ]] &&
+		grep -m 1 '^SKIPPED: ' "$log"; then
 		return 0
 	fi
-	# A crash, a time-out, a sanitizer's report at the end, or a suite without tests is a failure that no test counted.
+	# A crash, a time-out, a sanitizer's report at the end, or a suite without tests is a
+	# failure that no test counted.
 	if [[ $suite_failed -eq 0 && ($status -ne 0 || $suite_passed -eq 0) ]]; then
 		suite_failed=1
 	fi
@@ -154,7 +160,8 @@ await_one() {
 	local pid status=0 program
 	wait -n -p pid "${!suite_of[@]}" || status=$?
 	if [[ -z ${pid:-} ]]; then
-		# "wait -n" of bash 5.2 knows nothing of a process that a signal has ended beside another; "wait PID" does.
+		# "wait -n" of bash 5.2 knows nothing of a process that a signal has ended beside
+		# another; "wait PID" does.
 		pid=$(first_ended)
 		[[ -n $pid ]] || return 0
 		status=0

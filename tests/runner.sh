@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What counts the tests counts right: tests/run.sh, scripts/test.sh and .ci/run, with suites that crash, hang, say nothing or
-# something odd. The last line is always "N passed, N failed".
+# What counts the tests counts right: tests/run.sh, scripts/test.sh and .ci/run, with suites that
+# crash, hang, say nothing or something odd. The last line is always "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 repository=$PWD
@@ -15,7 +15,8 @@ suite() {
 	chmod +x "$scratch/$1"
 }
 
-# Judges the last command by its exit status and the last line of $scratch/out: judge STATUS LAST-LINE WHAT
+# Judges the last command by its exit status and the last line of $scratch/out: judge STATUS
+# LAST-LINE WHAT
 judge() {
 	local line
 	line=$(tail -n 1 "$scratch/out")
@@ -31,7 +32,8 @@ judge() {
 # Runs suites: run EXPECTED-STATUS EXPECTED-LINE NAME...
 run() {
 	status=0
-	(cd "$scratch" && SUITE_TIMEOUT_S=${limit_s:-60} timeout 60 "$repository/tests/run.sh" results "${@:3}") \
+	(cd "$scratch" && SUITE_TIMEOUT_S=${limit_s:-60} timeout 60 "$repository/tests/run.sh" \
+		results "${@:3}") \
 		>"$scratch/out" 2>&1 || status=$?
 	judge "$1" "$2" "${*:3}"
 	[[ ! -f $scratch/results/summary || $(<"$scratch/results/summary") == "$2" ]] || {
@@ -97,7 +99,8 @@ makefile() {
 # called EXPECTED-STATUS EXPECTED-LINE SCRIPT
 called() {
 	status=0
-	env -u BUILD -u SYNOD_BIN -u MAKEFLAGS -u MAKELEVEL "$scratch/$3" >"$scratch/out" 2>&1 </dev/null || status=$?
+	env -u BUILD -u SYNOD_BIN -u MAKEFLAGS -u MAKELEVEL "$scratch/$3" >"$scratch/out" 2>&1 \
+		</dev/null || status=$?
 	judge "$1" "$2" "$3 with $(tr '\n\t' '; ' <"$scratch/Makefile")"
 }
 
@@ -110,7 +113,8 @@ called 2 '0 passed, 1 failed' scripts/test.sh
 called 1 '13 passed, 1 failed' .ci/run
 makefile '@true' '@false' '@echo "3 passed, 0 failed"'
 called 2 '0 passed, 1 failed' scripts/test.sh
-makefile '@true' '@echo "6 passed, 1 failed" >build/tests/summary; false' '@echo "3 passed, 0 failed"'
+makefile '@true' '@echo "6 passed, 1 failed" >build/tests/summary; false' \
+	'@echo "3 passed, 0 failed"'
 called 2 '6 passed, 1 failed' scripts/test.sh
 # Lint that fails: behind its last line make says that it did.
 makefile '@true' "$well" '@echo "3 passed, 2 failed"; false'

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Shows where the time of a put and of a get goes: instructions by part and by function, allocations and bytes
-# copied (in the simulated world, under valgrind, so that the figures repeat), and the system calls of a leader and
-# a follower under load (perf, or strace where perf may not).
+# Shows where the time of a put and of a get goes: instructions by part and by function, allocations
+# and bytes copied (in the simulated world, under valgrind, so that the figures repeat), and the
+# system calls of a leader and a follower under load (perf, or strace where perf may not).
 #
-#   scripts/bench/profile.sh [--docs] [--base-port P]     --docs: and writes them into docs/performance.md
+#   scripts/bench/profile.sh [--docs] [--base-port P]     --docs: and writes them into
+#                                                         docs/performance.md
 #
 # Takes about a minute. Debian packages: valgrind strace python3.
 set -euo pipefail

@@ -1,5 +1,6 @@
 # cluster.conf: writing it, and reading which nodes there are.
-# shellcheck shell=bash disable=SC2034,SC2154,SC2119,SC2120 # sourced by scripts/cluster.sh, whose variables these are
+# sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154,SC2119,SC2120
 
 names=()
 declare -A role_of group_of listen_of http_of dir_of
@@ -9,7 +10,8 @@ config_file() {
 	echo "$directory/cluster.conf"
 }
 
-# Reads the nodes of cluster.conf, or of FILE, into the arrays above. What is wrong with the file, the daemons say better.
+# Reads the nodes of cluster.conf, or of FILE, into the arrays above. What is wrong with the file,
+# the daemons say better.
 load_config() {
 	local line key value node='' section=''
 	names=() setting_of=()
@@ -18,13 +20,15 @@ load_config() {
 		if [[ $line =~ ^[[:space:]]*\[[[:space:]]*node[[:space:]]+([A-Za-z0-9._-]+)[[:space:]]*\] ]]; then
 			node=${BASH_REMATCH[1]}
 			names+=("$node")
-			role_of[$node]='' group_of[$node]=0 listen_of[$node]='' http_of[$node]='' dir_of[$node]=''
+			role_of[$node]='' group_of[$node]=0 listen_of[$node]='' http_of[$node]='' \
+				dir_of[$node]=''
 			section=node
 		elif [[ $line =~ ^[[:space:]]*\[[[:space:]]*([a-z]+) ]]; then
 			node='' section=${BASH_REMATCH[1]}
 		elif [[ -n $node && $line =~ ^[[:space:]]*dir[[:space:]]*[=:][[:space:]]*(.*[^[:space:]]) ]]; then
 			dir_of[$node]=${BASH_REMATCH[1]} # may have spaces
-		elif [[ $section == cluster && $line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*(.*[^[:space:]]) ]]; then
+		elif [[ $section == cluster &&
+			$line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*(.*[^[:space:]]) ]]; then
 			setting_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
 		elif [[ -n $node && $line =~ ^[[:space:]]*([a-z_]+)[[:space:]]*[=:][[:space:]]*([^[:space:]]+) ]]; then
 			key=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
@@ -57,7 +61,8 @@ group_numbers() {
 members() {
 	local node list=''
 	for node in "${names[@]}"; do
-		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} != "$1" ]] || list+=,${listen_of[$node]}
+		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} != "$1" ]] ||
+			list+=,${listen_of[$node]}
 	done
 	echo "${list#,}"
 }
@@ -81,8 +86,8 @@ write_node() {
 		$((base_port + $4)) $((base_port + 1000 + $4)) "$directory/$1"
 }
 
-# Once the cluster serves it has an id, which no other of its name has: from then on it stands in cluster.conf, and
-# daemons and tools keep to it.
+# Once the cluster serves it has an id, which no other of its name has: from then on it stands in
+# cluster.conf, and daemons and tools keep to it.
 write_id() {
 	local id
 	! grep -qE '^[[:space:]]*id[[:space:]]*[=:]' "$(config_file)" || return 0
@@ -112,7 +117,8 @@ write_config() {
 		done
 		for ((group = 1; group <= ngroups; group++)); do
 			for ((replica = 0; replica < replicas; replica++)); do
-				write_node "g$group${letters:replica:1}" shardkv "$group" $((++number))
+				write_node "g$group${letters:replica:1}" shardkv "$group" \
+					$((++number))
 			done
 		done
 		for ((replica = 1; replica <= views; replica++)); do

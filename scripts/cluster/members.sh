@@ -1,5 +1,6 @@
 # Disks that are lost, and members that come and go.
-# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # The text of a field in a line of JSON as answers() prints it, without the blanks: field LINE NAME
 field() {
@@ -8,14 +9,16 @@ field() {
 
 # What a node says of itself; nothing if it does not answer: answer_of NODE [ANSWERS]
 answer_of() {
-	{ if [[ $# -ge 2 ]]; then cat <<<"$2"; else answers; fi; } | grep -F "\"name\":\"$1\"" | head -n 1 || true
+	{ if [[ $# -ge 2 ]]; then cat <<<"$2"; else answers; fi; } | grep -F "\"name\":\"$1\"" |
+		head -n 1 || true
 }
 
 # The members of a node's group, itself among them, by cluster.conf.
 group_of_node() {
 	local node
 	for node in "${names[@]}"; do
-		if [[ ${role_of[$node]} == "${role_of[$1]}" && ${group_of[$node]} == "${group_of[$1]}" ]]; then
+		if [[ ${role_of[$node]} == "${role_of[$1]}" &&
+			${group_of[$node]} == "${group_of[$1]}" ]]; then
 			echo "$node"
 		fi
 	done
@@ -53,8 +56,8 @@ weakness() {
 	esac
 }
 
-# Fails if the group of NODE could do nothing without it, and puts into `missing` who else it lacks: spares NODE. Returns 2
-# if it lacks no more than a leader.
+# Fails if the group of NODE could do nothing without it, and puts into `missing` who else it lacks:
+# spares NODE. Returns 2 if it lacks no more than a leader.
 spares() {
 	local node others=0 leaderless=0 members=0 nodes why
 	missing=''
@@ -110,13 +113,16 @@ data_of() {
 remove_data() {
 	local place
 	place=$(data_of "$1")
-	[[ ! -d $place ]] || find "$place" -mindepth 1 -maxdepth 1 ! -name log ! -name pid ! -name started -exec rm -rf {} +
+	[[ ! -d $place ]] || find "$place" -mindepth 1 -maxdepth 1 ! -name log ! -name pid ! -name \
+		started -exec rm -rf {} +
 }
 
-# Says how far a node has come that has begun with an empty directory, and returns when it counts again. It has nothing before
-# its peers have told it that its directory was lost; from then on it says itself that it does not vote.
+# Says how far a node has come that has begun with an empty directory, and returns when it counts
+# again. It has nothing before its peers have told it that its directory was lost; from then on it
+# says itself that it does not vote.
 await_member() {
-	local node=$1 deadline=$((SECONDS + up_timeout)) answer applied chosen phase said='' told=$SECONDS
+	local node=$1 deadline=$((SECONDS + up_timeout)) answer applied chosen phase said='' \
+		told=$SECONDS
 	while :; do
 		pid_of "$node" >/dev/null || {
 			last_lines "$node"
@@ -128,17 +134,21 @@ await_member() {
 		: | recovering:* | *:noleader) phase="waits for its group" ;;
 		lost:*)
 			phase="has no vote yet"
-			[[ ${chosen:-0} -eq 0 ]] || phase+=", and catches up: $applied of $chosen slots"
+			[[ ${chosen:-0} -eq 0 ]] ||
+				phase+=", and catches up: $applied of $chosen slots"
 			;;
-		*:ok | *:notjoined) if [[ ${applied:-0} -gt 0 || ${role_of[$node]} == pbserver ]]; then return; fi ;;
+		*:ok | *:notjoined) if [[ ${applied:-0} -gt 0 ||
+			${role_of[$node]} == pbserver ]]; then return; fi ;;
 		*) phase="catches up: ${applied:-0} of ${chosen:-0} slots" ;;
 		esac
 		# At once what is new, and every two seconds how it goes on.
-		if [[ -n ${phase:-} && $phase != "$said" && (${phase%%[:,]*} != "${said%%[:,]*}" || $((SECONDS - told)) -ge 2) ]]; then
+		if [[ -n ${phase:-} && $phase != "$said" && (${phase%%[:,]*} != "${said%%[:,]*}" ||
+			$((SECONDS - told)) -ge 2) ]]; then
 			say "$node $phase"
 			said=$phase told=$SECONDS
 		fi
-		[[ $SECONDS -lt $deadline ]] || die "$node ${phase:-does not answer} after $up_timeout s, and goes on with that:" \
+		[[ $SECONDS -lt $deadline ]] ||
+			die "$node ${phase:-does not answer} after $up_timeout s, and goes on with that:" \
 			"$(how status) shows how far it is"
 		sleep 0.1
 	done
@@ -151,7 +161,8 @@ wipe() {
 	lock_directory
 	if ! comes_to_spare "$node"; then
 		alone=yes
-		[[ $force == yes ]] || die "$(group_name "$node") cannot spare $node: it lacks ${missing:-any other member}." \
+		[[ $force == yes ]] || die "$(group_name \
+			"$node") cannot spare $node: it lacks ${missing:-any other member}." \
 			"Without a majority it would do nothing, and what only $node holds would be lost." \
 			"Start what is missing, or insist with --force"
 	fi
@@ -165,7 +176,8 @@ wipe() {
 	}
 	say "$node has lost its disk, and runs with an empty directory"
 	if [[ $alone == yes && -n $missing ]]; then
-		say "$node gets its vote back when $(group_name "$node") has a majority without it; it lacks $missing"
+		say "$node gets its vote back when $(group_name \
+			"$node") has a majority without it; it lacks $missing"
 	else
 		await_member "$node"
 		say "$node has everything, and votes again"
@@ -205,7 +217,8 @@ is_listed() {
 
 # Puts a changed cluster.conf, from stdin, in its place: as a whole, or not at all.
 replace_config() {
-	cp -p "$(config_file)" "$(config_file).new" && cat >"$(config_file).new" && mv "$(config_file).new" "$(config_file)"
+	cp -p "$(config_file)" "$(config_file).new" && cat >"$(config_file).new" &&
+		mv "$(config_file).new" "$(config_file)"
 }
 
 # The base port of this cluster's ports, by its first node.
@@ -218,7 +231,8 @@ free_number() {
 	local node port number=0
 	for node in "${names[@]}"; do
 		port=${listen_of[$node]##*:}
-		[[ $((port - base_port)) -le $number || $((port - base_port)) -gt $NODES_MAX ]] || number=$((port - base_port))
+		[[ $((port - base_port)) -le $number || $((port - base_port)) -gt $NODES_MAX ]] ||
+			number=$((port - base_port))
 	done
 	for ((number++; number <= NODES_MAX; number++)); do
 		if ! is_taken "$number"; then
@@ -232,7 +246,8 @@ free_number() {
 # The number of the ports that a node had when it was removed, if they are free: number_before NODE
 number_before() {
 	local port number
-	port=$(sed -n "s/^$1 //p" "$directory/removed" 2>/dev/null | tail -n 1) && [[ $port =~ ^[0-9]+$ ]] || return 1
+	port=$(sed -n "s/^$1 //p" "$directory/removed" 2>/dev/null | tail -n 1) &&
+		[[ $port =~ ^[0-9]+$ ]] || return 1
 	number=$((port - base_port))
 	[[ $number -ge 1 && $number -le $NODES_MAX ]] && ! is_taken "$number" && echo "$number"
 }
@@ -250,7 +265,8 @@ is_taken() {
 list_node() {
 	local number
 	base_port=$(base_port_of)
-	number=$(number_before "$1" || free_number) || die "there are no free ports above $base_port for $1"
+	number=$(number_before "$1" || free_number) ||
+		die "there are no free ports above $base_port for $1"
 	{
 		cat "$(config_file)"
 		write_node "$1" "$2" "$3" "$number"
@@ -258,7 +274,8 @@ list_node() {
 	load_config
 }
 
-# Removes the sections of nodes. What is left of them is noted: their directories, and their ports. unlist NODE...
+# Removes the sections of nodes. What is left of them is noted: their directories, and their ports.
+# unlist NODE...
 unlist() {
 	local node
 	for node in "$@"; do
@@ -275,7 +292,8 @@ unlist() {
 	[[ ${#names[@]} -eq $# ]] || load_config
 }
 
-# A directory that a node of that name has left when it was removed cannot be used again: it is put aside.
+# A directory that a node of that name has left when it was removed cannot be used again: it is put
+# aside.
 put_removed_aside() {
 	local number=1
 	grep -qsx 'removed = yes' "$directory/$1/identity" || return 0
@@ -287,7 +305,8 @@ put_removed_aside() {
 	say "the directory of an earlier $1, which was removed, is now $directory/$1.removed-$number"
 }
 
-# Ends a node and takes it out of the configuration again: what `add` has begun in vain. forget NODE...
+# Ends a node and takes it out of the configuration again: what `add` has begun in vain. forget
+# NODE...
 forget() {
 	end_nodes "$@"
 	unlist "$@"
@@ -321,11 +340,13 @@ not_done() {
 	die "$(how "$@") goes on with it when that has been mended"
 }
 
-# kvctl member, which says how it goes on; gives up if a node that is needed for it ends: change_member NODE WORD...
+# kvctl member, which says how it goes on; gives up if a node that is needed for it ends:
+# change_member NODE WORD...
 change_member() {
 	local node=$1 waiter code=0
 	shift
-	"$programs/kvctl" --config "$(config_file)" --timeout "${up_timeout}s" member "$@" >/dev/null &
+	"$programs/kvctl" --config "$(config_file)" --timeout "${up_timeout}s" member "$@" \
+		>/dev/null &
 	waiter=$!
 	# shellcheck disable=SC2064 # this one
 	trap "kill $waiter 2>/dev/null; exit 130" INT TERM HUP
@@ -333,7 +354,8 @@ change_member() {
 		if ! pid_of "$node" >/dev/null; then
 			kill "$waiter" 2>/dev/null || true
 			last_lines "$node"
-			die "$node has ended by itself; $(how add "$node") goes on when that has been mended"
+			die "$node has ended by itself; $(how add \
+				"$node") goes on when that has been mended"
 		fi
 		sleep 0.05
 	done
@@ -345,10 +367,13 @@ change_member() {
 # A member of a group that is there.
 add_node() {
 	local node=$1 role group=0 listed=yes code=0
-	role=$(role_for "$node") || wrong_usage "add takes a name like g1d, m4, v4 or pb3, or g3 for a whole group, not '$node'"
+	role=$(role_for "$node") ||
+		wrong_usage "add takes a name like g1d, m4, v4 or pb3, or g3 for a whole group, not '$node'"
 	[[ $role != shardkv || ! $node =~ ^g([0-9]+) ]] || group=${BASH_REMATCH[1]}
-	[[ $(count_nodes "$role" "$group") -gt 0 ]] || die "there is no $node to be added to: the cluster has no node of its kind" \
-		"$([[ $role != shardkv ]] || echo "in group $group; $(how add "g$group") adds the group")"
+	[[ $(count_nodes "$role" "$group") -gt 0 ]] ||
+		die "there is no $node to be added to: the cluster has no node of its kind" \
+		"$([[ $role != shardkv ]] ||
+		echo "in group $group; $(how add "g$group") adds the group")"
 	if ! is_listed "$node"; then
 		listed=no
 		list_node "$node" "$role" "$group"
@@ -376,15 +401,18 @@ has_joined() {
 await_leader() {
 	local deadline=$((SECONDS + up_timeout))
 	until answers | grep '"leader":true' | grep -qE "\"group\":$1[,}]"; do
-		[[ $SECONDS -lt $deadline ]] || die "group $1 has no leader after $up_timeout s; see $directory/g$1*/log"
+		[[ $SECONDS -lt $deadline ]] ||
+			die "group $1 has no leader after $up_timeout s; see $directory/g$1*/log"
 		sleep 0.1
 	done
 }
 
-# Waits until the groups, but for one that leaves, have adopted a configuration: await_adopted NUMBER [GROUP]
+# Waits until the groups, but for one that leaves, have adopted a configuration: await_adopted
+# NUMBER [GROUP]
 await_adopted() {
 	local deadline=$((SECONDS + up_timeout)) missing
-	while missing=$(missing_groups "$(answers)" "$1" | { grep -v "^group ${2:-none} " || true; }) && [[ -n $missing ]]; do
+	while missing=$(missing_groups "$(answers)" "$1" | { grep -v "^group ${2:-none} " ||
+		true; }) && [[ -n $missing ]]; do
 		[[ $SECONDS -lt $deadline ]] || die "waited $up_timeout s for ${missing//$'\n'/, }"
 		sleep 0.1
 	done
@@ -399,7 +427,8 @@ add_group() {
 	local group=$1 replica node nodes=() new_ones=() letters=abcdefg config code=0 error
 	config=$(newest_config) || die "the shard masters do not answer"
 	for node in "${names[@]}"; do
-		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} -ne $group ]] || nodes+=("$node")
+		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} -ne $group ]] ||
+			nodes+=("$node")
 	done
 	# An `add` that was interrupted while it wrote the sections.
 	if ! has_joined "$group" "$config" && [[ ${#nodes[@]} -lt $replicas ]]; then
@@ -417,7 +446,8 @@ add_group() {
 	await_leader "$group"
 	if ! has_joined "$group" "$config"; then
 		error=$(kvctl join "$group" "$(members "$group")" 2>&1 >/dev/null) || code=$?
-		if [[ $code -ne 0 ]] && ! { config=$(newest_config) && has_joined "$group" "$config"; }; then
+		if [[ $code -ne 0 ]] && ! { config=$(newest_config) &&
+			has_joined "$group" "$config"; }; then
 			complain "group $group cannot join: $error"
 			[[ $code -eq 5 && ${#new_ones[@]} -gt 0 ]] || not_done "$code" add "g$group"
 			forget "${nodes[@]}"
@@ -446,7 +476,8 @@ add() {
 
 # The group's own list, by kvctl, has that node: is_member NODE
 is_member() {
-	kvctl member list "$(gid_of "$1")" 2>/dev/null | awk -v name="$1" '$2 == name { found = 1 } END { exit !found }'
+	kvctl member list "$(gid_of "$1")" 2>/dev/null |
+		awk -v name="$1" '$2 == name { found = 1 } END { exit !found }'
 }
 
 remove_node() {
@@ -462,7 +493,8 @@ remove_node() {
 		;;
 	*)
 		[[ $(group_of_node "$node" | wc -l) -gt 1 || ${role_of[$node]} != shardkv ]] ||
-			die "$node is all that group ${group_of[$node]} has: $(how remove "g${group_of[$node]}") removes the group"
+			die "$node is all that group ${group_of[$node]} has: $(how remove \
+			"g${group_of[$node]}") removes the group"
 		if is_member "$node"; then
 			change_member '' remove "$(gid_of "$node")" "$node" || code=$?
 			[[ $code -eq 0 ]] || not_done "$code" remove "$node"
@@ -480,19 +512,23 @@ remove_node() {
 remove_group() {
 	local group=$1 node nodes=() config code=0 error
 	for node in "${names[@]}"; do
-		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} -ne $group ]] || nodes+=("$node")
+		[[ ${role_of[$node]} != shardkv || ${group_of[$node]} -ne $group ]] ||
+			nodes+=("$node")
 	done
-	[[ ${#nodes[@]} -gt 0 ]] || wrong_usage "there is no group $group, only $(group_numbers | tr '\n' ' ')"
+	[[ ${#nodes[@]} -gt 0 ]] || wrong_usage "there is no group $group, only $(group_numbers |
+		tr '\n' ' ')"
 	config=$(newest_config) || die "the shard masters do not answer"
 	if has_joined "$group" "$config"; then
 		error=$(kvctl leave "$group" 2>&1 >/dev/null) || code=$?
-		if [[ $code -ne 0 ]] && config=$(newest_config) && has_joined "$group" "$config"; then
+		if [[ $code -ne 0 ]] && config=$(newest_config) &&
+			has_joined "$group" "$config"; then
 			complain "group $group cannot leave: $error"
 			not_done "$code" remove "g$group"
 		fi
 		config=$(newest_config) || die "the shard masters do not answer"
 	fi
-	# The rest serves what was its share. Its own nodes may have been stopped already, by a command that was interrupted.
+	# The rest serves what was its share. Its own nodes may have been stopped already, by a
+	# command that was interrupted.
 	await_adopted "$(config_number "$config")" "$group"
 	end_nodes "${nodes[@]}"
 	unlist "${nodes[@]}"

@@ -1,14 +1,16 @@
 # Ports: whether they are free, and who has them.
-# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # Something accepts connections at HOST:PORT.
 in_use() {
 	(exec 3<>"/dev/tcp/${1%:*}/${1##*:}") 2>/dev/null
 }
 
-# The inodes of the sockets that keep others from listening at HOST:PORT: those that listen there, or have that port on
-# this side of a connection. What no process has any more (inode 0) only waits out its end. Of hosts that are not plain
-# IPv4 addresses nothing is known. (To awk 70E7 and 07E8 are one number unless they are made strings.)
+# The inodes of the sockets that keep others from listening at HOST:PORT: those that listen there,
+# or have that port on this side of a connection. What no process has any more (inode 0) only waits
+# out its end. Of hosts that are not plain IPv4 addresses nothing is known. (To awk 70E7 and 07E8
+# are one number unless they are made strings.)
 sockets_at() {
 	local host='' part parts
 	IFS=. read -ra parts <<<"${1%:*}"
@@ -16,7 +18,8 @@ sockets_at() {
 	for part in "${parts[@]}"; do
 		host=$(printf '%02X' "$((10#$part))")$host
 	done
-	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v host="$host" -v port="$(printf '%04X' "${1##*:}")" '
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk -v host="$host" -v port="$(printf '%04X' "${1##*:}")" '
 		{ split($2, address, ":") }
 		address[2] "" != port "" || $10 == 0 || $4 == "06" { next }
 		address[1] ~ "^(0+FFFF0000)?" host "$" || address[1] ~ /^0+$/ { print ($4 != "0A"), $10 }' |
@@ -51,10 +54,12 @@ owner_of() {
 	fi
 }
 
-# The ports of the kernel's own range, from which it takes one for every outgoing connection: "LOW HIGH"
+# The ports of the kernel's own range, from which it takes one for every outgoing connection: "LOW
+# HIGH"
 ephemeral_range() {
 	local low high
-	read -r low high </proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || { low=32768 high=60999; }
+	read -r low high </proc/sys/net/ipv4/ip_local_port_range 2>/dev/null ||
+		{ low=32768 high=60999; }
 	echo "$low $high"
 }
 
@@ -107,7 +112,8 @@ check_ports() {
 			[[ -n $address ]] || continue
 			inode=$(sockets_at "$address" | head -n 1)
 			if [[ -n $inode ]]; then
-				die "$address, which is for $node, is in use by $(owner_of "$inode"): $(other_ports)"
+				die "$address, which is for $node, is in use by $(owner_of \
+					"$inode"): $(other_ports)"
 			elif in_use "$address"; then
 				die "$address, which is for $node, is in use by another process: $(other_ports)"
 			fi

@@ -1,9 +1,10 @@
 # The processes of the nodes: finding, starting, ending.
 #
-# A node runs if the process in DIR/NODE/pid has the command line of that node of this cluster, and was started when
-# DIR/NODE/started says (the kernel's own count, which no other process with that number shares). Only such a process
-# is ever signalled.
-# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# A node runs if the process in DIR/NODE/pid has the command line of that node of this cluster, and
+# was started when DIR/NODE/started says (the kernel's own count, which no other process with that
+# number shares). Only such a process is ever signalled.
+# sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154
 
 program_of() {
 	case ${role_of[$1]} in
@@ -16,14 +17,17 @@ program_of() {
 	esac
 }
 
-# Prints the process id of a node that runs; fails otherwise. A number that now belongs to something else does not count.
+# Prints the process id of a node that runs; fails otherwise. A number that now belongs to something
+# else does not count.
 pid_of() {
 	local pid arguments started_pid started_at
 	{ read -r pid <"$directory/$1/pid"; } 2>/dev/null || return 1
 	[[ $pid =~ ^[1-9][0-9]*$ ]] || return 1
 	{ mapfile -t -d '' arguments <"/proc/$pid/cmdline"; } 2>/dev/null || return 1
-	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) && ${arguments[1]} == --config &&
-		${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node && ${arguments[4]} == "$1" ]] || return 1
+	[[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) &&
+		${arguments[1]} == --config &&
+		${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node &&
+		${arguments[4]} == "$1" ]] || return 1
 	# Of a node that an older version has started, only that is known.
 	if { read -r started_pid started_at <"$directory/$1/started"; } 2>/dev/null; then
 		[[ $started_pid == "$pid" && $started_at == "$(start_of "$pid")" ]] || return 1
@@ -47,16 +51,19 @@ note_process() {
 	echo "$2 $(start_of "$2")" >"$directory/$1/started"
 }
 
-# A node whose start was interrupted at the wrong moment runs without that anybody has noted it. In a container there may
-# be a cluster with the same path, whose processes are seen here too: that has another cluster.conf.
+# A node whose start was interrupted at the wrong moment runs without that anybody has noted it. In
+# a container there may be a cluster with the same path, whose processes are seen here too: that has
+# another cluster.conf.
 note_strays() {
 	local file pid arguments node
 	while read -r file; do
 		{ mapfile -t -d '' arguments <"$file"; } 2>/dev/null || continue
 		pid=${file#/proc/} pid=${pid%%/*} node=${arguments[4]:-}
-		if [[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) && ${arguments[1]} == --config &&
+		if [[ ${#arguments[@]} -ge 5 && ${arguments[0]##*/} == @(*d|viewserver|pbserver) &&
+			${arguments[1]} == --config &&
 			${arguments[2]} == "$(config_file)" && ${arguments[3]} == --node &&
-			" ${names[*]} " == *" $node "* && /proc/$pid/root$(config_file) -ef $(config_file) ]] &&
+			" ${names[*]} " == *" $node "* &&
+			/proc/$pid/root$(config_file) -ef $(config_file) ]] &&
 			! pid_of "$node" >/dev/null; then
 			mkdir -p "$directory/$node" && note_process "$node" "$pid"
 		fi
@@ -90,9 +97,10 @@ wait_state() {
 	done
 }
 
-# A process that is ending has lost its command line before it lets go of its files and locks: until it is a zombie, or
-# gone, its directory is in use. A zombie may have threads that end after it, and have its files and ports until then.
-# ended PID START, with START as start_of printed it while it ran.
+# A process that is ending has lost its command line before it lets go of its files and locks: until
+# it is a zombie, or gone, its directory is in use. A zombie may have threads that end after it, and
+# have its files and ports until then. ended PID START, with START as start_of printed it while it
+# ran.
 ended() {
 	local state threads
 	state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null || true)
@@ -119,7 +127,8 @@ start_node() {
 	local node=$1 program pid
 	program=$(program_of "$node")
 	mkdir -p "$directory/$node" || give_up "cannot make $directory/$node"
-	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null >>"$directory/$node/log" 2>&1 8>&- 9>&- &
+	setsid nohup "$program" --config "$(config_file)" --node "$node" </dev/null \
+		>>"$directory/$node/log" 2>&1 8>&- 9>&- &
 	pid=$!
 	disown "$pid"
 	note_process "$node" "$pid"
@@ -138,7 +147,8 @@ end_nodes() {
 		if pid=$(pid_of "$node"); then
 			pids[$node]=$pid starts[$node]=$(start_of "$pid")
 			kill -TERM "$pid" 2>/dev/null || true
-			kill -CONT "$pid" 2>/dev/null || true # a paused process would not see the first signal
+			# a paused process would not see the first signal
+			kill -CONT "$pid" 2>/dev/null || true
 		fi
 	done
 	for node in "${!pids[@]}"; do
@@ -161,7 +171,8 @@ kill_nodes() {
 		fi
 	done
 	for node in "$@"; do
-		[[ -z ${pids[$node]-} ]] || await_end 15 "${pids[$node]}" "${starts[$node]}" || die "$node does not end"
+		[[ -z ${pids[$node]-} ]] || await_end 15 "${pids[$node]}" "${starts[$node]}" ||
+			die "$node does not end"
 		rm -f "$directory/$node/pid" "$directory/$node/started"
 	done
 }

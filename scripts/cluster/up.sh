@@ -1,5 +1,6 @@
 # Starting a cluster, and waiting until it serves.
-# shellcheck shell=bash disable=SC2034,SC2154 # sourced by scripts/cluster.sh, whose variables these are
+# sourced by scripts/cluster.sh, whose variables these are
+# shellcheck shell=bash disable=SC2034,SC2154
 
 kvctl() {
 	"$programs/kvctl" --config "$(config_file)" --timeout 5s "$@"
@@ -8,7 +9,8 @@ kvctl() {
 check_programs() {
 	local program
 	for program in shardmasterd shardkvd viewserver pbserver paxosd kvctl; do
-		[[ -x $programs/$program ]] || die "there is no program $programs/$program: run 'make' in $repository first"
+		[[ -x $programs/$program ]] ||
+			die "there is no program $programs/$program: run 'make' in $repository first"
 	done
 }
 
@@ -27,7 +29,8 @@ check_agreement() {
 	if [[ -n $given_replicas ]]; then
 		for group in $(group_numbers); do
 			[[ $(count_nodes shardkv "$group") -eq $replicas ]] ||
-				differs+=("$(some "$(count_nodes shardkv "$group")" replica) in group $group, not $replicas")
+				differs+=("$(some "$(count_nodes shardkv "$group")" \
+				replica) in group $group, not $replicas")
 		done
 	fi
 	if [[ -n $given_base_port && ${listen_of[$first]##*:} -ne $((base_port + 1)) ]]; then
@@ -41,8 +44,10 @@ check_agreement() {
 			differs+=("$name = ${setting_of[$name]}, not ${setting#*=}")
 		fi
 	done
-	[[ ${#differs[@]} -eq 0 ]] || die "the cluster in $directory has $(join_with '; ' "${differs[@]}")." \
-		"$(how up) without these options starts it as it is, $(how clean) removes it and its data," \
+	[[ ${#differs[@]} -eq 0 ]] ||
+		die "the cluster in $directory has $(join_with '; ' "${differs[@]}")." \
+		"$(how up) without these options starts it as it is, $(how \
+		clean) removes it and its data," \
 		"--dir makes another one"
 }
 
@@ -54,13 +59,14 @@ join_with() {
 	echo "$text"
 }
 
-# The nodes' data must be here: cluster.conf of a directory that was copied or moved still names the old place, and the
-# nodes would use another cluster's data, or begin without any.
+# The nodes' data must be here: cluster.conf of a directory that was copied or moved still names the
+# old place, and the nodes would use another cluster's data, or begin without any.
 check_directories() {
 	local node place
 	for node in "${names[@]}"; do
 		place=${dir_of[$node]}
-		[[ -n $place && $place == /* && ! $place -ef $directory/$node && $place != "$directory/$node" ]] || continue
+		[[ -n $place && $place == /* && ! $place -ef $directory/$node &&
+			$place != "$directory/$node" ]] || continue
 		if [[ ${place##*/} == "$node" && -f ${place%/*}/cluster.conf ]]; then
 			die "$(config_file) says dir = $place for $node, which is the data of the cluster in ${place%/*}:" \
 				"$directory seems to be a copy of that. $me up --dir ${place%/*} starts that one; if the copy is meant," \
@@ -72,8 +78,9 @@ check_directories() {
 	done
 }
 
-# Ends what this `up` has started. A cluster that has never served does not stay either, lest its configuration, with
-# ports that others may have by then, decide about the next start: it is put aside.
+# Ends what this `up` has started. A cluster that has never served does not stay either, lest its
+# configuration, with ports that others may have by then, decide about the next start: it is put
+# aside.
 undo() {
 	[[ ${#started[@]} -eq 0 ]] || end_nodes "${started[@]}"
 	[[ ! -e $directory/starting ]] || put_aside
@@ -85,8 +92,8 @@ give_up() {
 	exit 1
 }
 
-# What a start left that did not come to its end: nothing was served, so nothing is missed. It is kept in DIR/failed,
-# for those who look for the reason, until the next one or `clean`.
+# What a start left that did not come to its end: nothing was served, so nothing is missed. It is
+# kept in DIR/failed, for those who look for the reason, until the next one or `clean`.
 put_aside() {
 	local node failed=$directory/failed
 	rm -rf "$failed"
@@ -156,14 +163,16 @@ end_unfinished() {
 	put_aside
 }
 
-# Gives up if a node that should run has ended. In a cluster that has served before, the others may do without it.
+# Gives up if a node that should run has ended. In a cluster that has served before, the others may
+# do without it.
 check_alive() {
 	local node
 	for node in "${names[@]}"; do
 		if [[ " ${ended[*]} " != *" $node "* ]] && ! pid_of "$node" >/dev/null; then
 			last_lines "$node"
 			ended+=("$node")
-			[[ ! -e $directory/starting && ${#ended[@]} -lt ${#names[@]} ]] || give_up "$node did not start"
+			[[ ! -e $directory/starting && ${#ended[@]} -lt ${#names[@]} ]] ||
+				give_up "$node did not start"
 			complain "$node did not start; waiting for the others"
 		fi
 	done
@@ -171,7 +180,8 @@ check_alive() {
 
 # What the nodes that answer say of themselves: one line of JSON for each.
 answers() {
-	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' | grep '"up":true' || true
+	kvctl status -o json 2>/dev/null | tr -d ' \t\n' | sed 's/{"name"/\n&/g' |
+		grep '"up":true' || true
 }
 
 # The newest configuration as JSON; fails when the shard masters do not serve.
@@ -179,7 +189,8 @@ newest_config() {
 	kvctl config -o json 2>/dev/null | tr -d ' \t\n' | grep '"config":'
 }
 
-# What is still missing for the cluster to have leaders everywhere; nothing if they are there: missing_leaders ANSWERS
+# What is still missing for the cluster to have leaders everywhere; nothing if they are there:
+# missing_leaders ANSWERS
 missing_leaders() {
 	local leaders group
 	leaders=$(grep '"leader":true' <<<"$1" || true)
@@ -192,17 +203,20 @@ missing_leaders() {
 	done
 }
 
-# The primary/backup servers keep their store in memory. If all of them were down, nobody holds what the present view is about,
-# and it is given up here; otherwise that is for people to decide (kvctl view reset).
+# The primary/backup servers keep their store in memory. If all of them were down, nobody holds what
+# the present view is about, and it is given up here; otherwise that is for people to decide (kvctl
+# view reset).
 missing_primary() {
 	local node
 	[[ $(count_nodes viewserver) -gt 0 ]] || return 0
 	if ! grep '"leader":true' <<<"$1" | grep -q '"role":"viewserver"'; then
 		echo "a leader of the view service"
-	elif [[ $(count_nodes pbserver) -gt 0 ]] && ! grep '"leader":true' <<<"$1" | grep -q '"role":"pbserver"'; then
+	elif [[ $(count_nodes pbserver) -gt 0 ]] && ! grep '"leader":true' <<<"$1" |
+		grep -q '"role":"pbserver"'; then
 		echo "a primary"
 		for node in "${names[@]}"; do
-			[[ ${role_of[$node]} != pbserver || " ${started[*]} " == *" $node "* ]] || return 0
+			[[ ${role_of[$node]} != pbserver || " ${started[*]} " == *" $node "* ]] ||
+				return 0
 		done
 		kvctl view reset >/dev/null 2>&1 || true
 	fi
@@ -275,8 +289,8 @@ what_runs() {
 	} | paste -sd , | sed 's/,/, /g'
 }
 
-# Takes the directory for this command alone. The file names the process that has it; a child of one that was killed may
-# have it for a moment longer.
+# Takes the directory for this command alone. The file names the process that has it; a child of one
+# that was killed may have it for a moment longer.
 lock_directory() {
 	local holder=''
 	exec 9<>"$directory/lock"
@@ -297,7 +311,8 @@ lock_directory() {
 prepare_directory() {
 	mkdir -p "$directory" 2>/dev/null || die "cannot make the directory $directory"
 	directory=$(cd "$directory" && pwd -P)
-	[[ $directory != *[\;#$'\n']* ]] || die "the path $directory has a character that cluster.conf does not allow"
+	[[ $directory != *[\;#$'\n']* ]] ||
+		die "the path $directory has a character that cluster.conf does not allow"
 	[[ -w $directory ]] || die "the directory $directory is not writable"
 	lock_directory
 }

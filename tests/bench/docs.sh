@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The tables and the picture in docs/ are those that scripts/bench.sh makes of docs/performance.json: nobody has
-# improved a figure by hand. And what the README says of them is what they say.
+# The tables and the picture in docs/ are those that scripts/bench.sh makes of
+# docs/performance.json: nobody has improved a figure by hand. And what the README says of them is
+# what they say.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -18,7 +19,8 @@ rows_of() {
 		inside && /^\|/ && ++row > 2' docs/performance.md
 }
 
-# What a table says beside etcd: the least and the greatest factor, as whole numbers, "LEAST to GREATEST": factors_of NAME
+# What a table says beside etcd: the least and the greatest factor, as whole numbers, "LEAST to
+# GREATEST": factors_of NAME
 factors_of() {
 	rows_of "$1" | awk -F '|' '
 		{ factor = $(NF - 2); gsub(/[ ×*]/, "", factor); factor += 0 }
@@ -34,15 +36,18 @@ sentence() {
 
 # said WHAT: the sentence has these words.
 said() {
-	[[ $(sentence) == *"$1"* ]] || fail "README.md does not say '$1', as docs/performance.md does: $(sentence)"
+	[[ $(sentence) == *"$1"* ]] ||
+		fail "README.md does not say '$1', as docs/performance.md does: $(sentence)"
 }
 
 said "$(factors_of put) times as many puts"
 said "$(factors_of get) times as many linearizable gets"
-clients=$(rows_of put | awk -F '|' 'NR == 1 { first = $2 + 0 } { last = $2 + 0 } END { print "from " first " to " last " clients" }')
+clients=$(rows_of put |
+	awk -F '|' 'NR == 1 { first = $2 + 0 } { last = $2 + 0 } END { print "from " first " to " last " clients" }')
 said "$clients"
 # | Synod, leader killed | median | least | most | times |
-read -r median count < <(rows_of failover | awk -F '|' '/Synod, leader killed/ { print $3 + 0, $6 + 0 }') || true
+read -r median count < <(rows_of failover |
+awk -F '|' '/Synod, leader killed/ { print $3 + 0, $6 + 0 }') || true
 said "${median:-?} ms after"
 said "(median of ${count:-?})"
 

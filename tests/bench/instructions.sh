@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Counts the instructions that a put and a get cost, client, leader and followers together, and fails if they
-# have become more than the budget in tests/bench/instructions.budget. Counted under callgrind, in the simulated
-# world (tests/bench/calm_load.c): the same program gives the same count, however busy the machine is. What the
-# simulator itself costs is left out.
+# Counts the instructions that a put and a get cost, client, leader and followers together, and
+# fails if they have become more than the budget in tests/bench/instructions.budget. Counted under
+# callgrind, in the simulated world (tests/bench/calm_load.c): the same program gives the same
+# count, however busy the machine is. What the simulator itself costs is left out.
 #
 #   tests/bench/instructions.sh             compares with the budget
 #   tests/bench/instructions.sh --show [N]  prints the N (25) functions where the instructions go
 #   tests/bench/instructions.sh --rewrite   sets the budget to what is measured now and 3 % more
 #
-# A budget holds for one compiler and its flags: with another, or a sanitizer, there is nothing to compare.
+# A budget holds for one compiler and its flags: with another, or a sanitizer, there is nothing to
+# compare.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export LC_ALL=C
@@ -32,8 +33,8 @@ skip() {
 }
 
 # "Ir function" of one run: count_run WORKLOAD OPERATIONS
-# What the C library and src/ground/base do counts for whoever called them, at most four calls away, and is left out if
-# that is the simulator.
+# What the C library and src/ground/base do counts for whoever called them, at most four calls away,
+# and is left out if that is the simulator.
 count_run() {
 	local out=$scratch/$1.$2
 	if ! valgrind --tool=callgrind --separate-callers=4 --callgrind-out-file="$out" \
@@ -43,7 +44,8 @@ count_run() {
 	fi
 	callgrind_annotate --show-percs=no --threshold=100 --auto=no "$out" | tr -d ',' |
 		awk '$1 ~ /^[0-9]+$/ && $2 ~ /:/ { print $1, $2 }' >"$out.lines"
-	# Twice: first to learn whose function is whose. A line is "Ir file:function'caller'caller…".
+	# Twice: first to learn whose function is whose. A line is "Ir
+	# file:function'caller'caller…".
 	awk '
 		{
 			file = $2
@@ -119,7 +121,8 @@ compare() {
 	local workload count limit failed=0
 	for workload in put get; do
 		count=$(total "$workload")
-		limit=$(awk -v workload="$workload" '$1 == "budget" && $2 == workload { print $3 }' "$budget")
+		limit=$(awk -v workload="$workload" \
+			'$1 == "budget" && $2 == workload { print $3 }' "$budget")
 		[[ $limit =~ ^[0-9]+$ ]] || die "$budget has no budget for $workload"
 		if [[ $count -le $limit ]]; then
 			echo "$workload: $count instructions, budget $limit"
@@ -135,12 +138,14 @@ compare() {
 	[[ $failed -eq 0 ]]
 }
 
-command -v valgrind >/dev/null || skip "valgrind is not installed (scripts/setup.sh --tests installs it)"
+command -v valgrind >/dev/null ||
+	skip "valgrind is not installed (scripts/setup.sh --tests installs it)"
 [[ -x $program ]] || die "there is no $program: run 'make tests' first"
 ! nm "$program" | grep -E '__asan_init|__ubsan_|__tsan_init' >/dev/null ||
 	skip "instructions are not counted under a sanitizer"
 if [[ $mode == compare && $(sed -n 's/^compiler //p' "$budget") != "$(compiler)" ]]; then
-	skip "the budget is for $(sed -n 's/^compiler //p' "$budget"), this was built with $(compiler)"
+	skip "the budget is for $(sed -n 's/^compiler //p' \
+		"$budget"), this was built with $(compiler)"
 fi
 
 scratch=$(mktemp -d)

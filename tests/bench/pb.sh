@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Primary and backup against a Paxos group of three replicas, on the same machine, in turns: operations a second of each run, the
-# ratio of the medians, and the processor time that an operation costs the servers together.
+# Primary and backup against a Paxos group of three replicas, on the same machine, in turns:
+# operations a second of each run, the ratio of the medians, and the processor time that an
+# operation costs the servers together.
 #
 #   tests/bench/pb.sh [RUNS [CLIENTS [DURATION]]]      default: 5 64 2s
 set -euo pipefail
@@ -11,11 +12,13 @@ export SYNOD_BIN
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/synod-bench.XXXXXX")
 trap 'scripts/cluster.sh clean --dir "$scratch/run" >/dev/null; rm -rf "$scratch"' EXIT
 
-scripts/cluster.sh up --dir "$scratch/run" --base-port "${SYNOD_BASE_PORT:-27000}" --masters 1 --groups 1 --replicas 3 --views 3 --pb 3
+scripts/cluster.sh up --dir "$scratch/run" --base-port "${SYNOD_BASE_PORT:-27000}" --masters 1 \
+	--groups 1 --replicas 3 --views 3 --pb 3
 
 # measure OUTPUT WORKLOAD [OPTION]
 measure() {
-	"$SYNOD_BIN/kvbench" --config "$scratch/run/cluster.conf" --workload "$2" --clients "$clients" --duration "$duration" \
+	"$SYNOD_BIN/kvbench" --config "$scratch/run/cluster.conf" --workload "$2" \
+		--clients "$clients" --duration "$duration" \
 		--warmup 300ms --keys 10000 -o json "${@:3}" >>"$1"
 }
 
@@ -25,7 +28,8 @@ for workload in put get; do
 		measure "$scratch/group" "$workload"
 		measure "$scratch/pair" "$workload" --pb
 	done
-	jq -rn --arg workload "$workload" --slurpfile group "$scratch/group" --slurpfile pair "$scratch/pair" '
+	jq -rn --arg workload "$workload" --slurpfile group "$scratch/group" --slurpfile pair \
+		"$scratch/pair" '
 		def rates: map(.ops_per_s | round);
 		def median: sort | .[length / 2 | floor];
 		def cost: map([.daemons[].cpu_us_per_op // 0] | add) | median * 100 | round / 100;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Some seeds of the simulator: replicated groups, damage beyond what can be recovered from, whole clusters, paxosds, primary and backup. More of
-# them: make sim SEEDS=1..10000. Under sanitizers there are fewer, since each costs ten times as much.
+# Some seeds of the simulator: replicated groups, damage beyond what can be recovered from, whole
+# clusters, paxosds, primary and backup. More of them: make sim SEEDS=1..10000. Under sanitizers
+# there are fewer, since each costs ten times as much.
 set -euo pipefail
 
 sim=${SYNOD_BIN:?}/synod-sim

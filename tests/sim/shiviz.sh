@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Causal traces of whole simulated clusters: vector clocks that an independent reader finds right, whatever
-# the nemesis did; and a run that is the same with and without a trace.
+# Causal traces of whole simulated clusters: vector clocks that an independent reader finds right,
+# whatever the nemesis did; and a run that is the same with and without a trace.
 set -euo pipefail
 
 sim=${SYNOD_BIN:?}/synod-sim

@@ -82,11 +82,13 @@ expect_json .value 2
 expect_json .version 2
 kv get -o json random
 expect_json .encoding base64
-same "$(jq -r .value <<<"$out" | base64 -d | sha256sum)" "$(sha256sum <"$scratch/random")" "base64 of the value"
+same "$(jq -r .value <<<"$out" | base64 -d |
+	sha256sum)" "$(sha256sum <"$scratch/random")" "base64 of the value"
 
 begin "a transaction on keys of one group does all or nothing"
 kv put '{t}a' 1
-kv txn --if 'value({t}a)=1' --if 'missing({t}b)' --then 'put {t}a 2' --then 'put {t}b new' --then 'get {t}a' \
+kv txn --if 'value({t}a)=1' --if 'missing({t}b)' --then 'put {t}a 2' --then 'put {t}b new' --then \
+	'get {t}a' \
 	--else 'get {t}a'
 expect 0 $'SUCCESS\nOK\nOK\n2'
 kv txn --if 'value({t}a)=1' --then 'put {t}a 3' --else 'get {t}a' --else 'get {t}b'
@@ -166,7 +168,8 @@ kv get --raw large
 expect 0
 cmp "$scratch/out" "$scratch/large" || fail "the large value came back differently"
 status=0
-{ cat "$scratch/large" && echo; } | "$SYNOD_BIN/kvctl" --config "$config" put large >/dev/null 2>&1 || status=$?
+{ cat "$scratch/large" && echo; } |
+	"$SYNOD_BIN/kvctl" --config "$config" put large >/dev/null 2>&1 || status=$?
 same "$status" 5 "exit code for a value of one byte too many"
 kv put "$(head -c 4097 /dev/zero | tr '\0' k)" value
 expect 5

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A replica that was away for longer than the log reaches back catches up from a snapshot. (faults: 9, 28, 35)
+# A replica that was away for longer than the log reaches back catches up from a snapshot. (faults:
+# 9, 28, 35)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -70,7 +71,8 @@ cmp "$scratch/out" "$scratch/records" || fail "the records differ"
 
 begin "the log stays bounded"
 for node in "${nodes[@]}"; do
-	[[ $(of "$node" disk_bytes) -lt $((100 << 20)) ]] || fail "$node takes $(of "$node" disk_bytes) bytes for 8 MB of data"
+	[[ $(of "$node" disk_bytes) -lt $((100 << 20)) ]] ||
+		fail "$node takes $(of "$node" disk_bytes) bytes for 8 MB of data"
 done
 
 finish

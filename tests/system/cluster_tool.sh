@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# scripts/cluster.sh itself: every command, twice where that matters, and what it says when it cannot.
+# scripts/cluster.sh itself: every command, twice where that matters, and what it says when it
+# cannot.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -52,7 +53,8 @@ kv put key value
 expect 0
 kv status -o json
 expect_json '[.nodes[].name] | join(" ")' 'm1 g1a g1b g1c'
-same "$(address g1c listen) $(address g1c http)" "127.0.0.1:$((base_port + 4)) 127.0.0.1:$((base_port + 1004))" \
+same "$(address g1c listen) $(address g1c http)" \
+	"127.0.0.1:$((base_port + 4)) 127.0.0.1:$((base_port + 1004))" \
 	"addresses of g1c"
 
 begin "up again changes nothing"
@@ -70,7 +72,8 @@ expect 0
 begin "kill, stop, cont, restart and logs do what they say"
 tool kill g1a
 expect 0
-[[ ! -d /proc/$(head -n 1 <<<"$pids") ]] || helper_ended "$(head -n 1 <<<"$pids")" || fail "g1a still runs"
+[[ ! -d /proc/$(head -n 1 <<<"$pids") ]] || helper_ended "$(head -n 1 <<<"$pids")" ||
+	fail "g1a still runs"
 tool kill g1a
 expect 1
 tool status
@@ -122,7 +125,8 @@ sockets_of() (
 	cat() { echo "0: 00000000:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1061"; }
 	sockets_at "$1"
 )
-same "$(sockets_of 127.0.0.1:2024) $(sockets_of 127.0.0.1:28903)" "1061 " "the sockets at the two ports"
+same "$(sockets_of 127.0.0.1:2024) $(sockets_of 127.0.0.1:28903)" "1061 " \
+	"the sockets at the two ports"
 
 begin "down, twice, and up with the data"
 tool down
@@ -149,15 +153,18 @@ life=$(grep '^life = ' "$run/g1a/identity" || true)
 tool wipe g1a
 expect 0
 grep -q 'g1a has everything, and votes again' <<<"$out" || fail "it said: $out"
-[[ $(grep '^life = ' "$run/g1a/identity" || true) != "$life" ]] || fail "g1a has the life that it had"
-grep -q event=directory_lost "$run/g1a/log" || fail "what g1a has printed is gone, or it was not told"
+[[ $(grep '^life = ' "$run/g1a/identity" || true) != "$life" ]] ||
+	fail "g1a has the life that it had"
+grep -q event=directory_lost "$run/g1a/log" ||
+	fail "what g1a has printed is gone, or it was not told"
 cluster kill g1b
 tool wipe g1a
 expect 1
 expect_error 'it lacks g1b .down'
 tool wipe g1a --force
 expect 0
-grep -q 'gets its vote back when group 1 has a majority without it; it lacks g1b' <<<"$out" || fail "it said: $out"
+grep -q 'gets its vote back when group 1 has a majority without it; it lacks g1b' <<<"$out" ||
+	fail "it said: $out"
 cluster restart g1b
 await "all nodes" all_vote
 kv get key
@@ -165,7 +172,8 @@ expect 0 value
 
 begin "wipe of a leader that has just died waits for the next leader"
 kv status -o json
-leader=$(jq -r 'first(.nodes[] | select(.role == "shardkv" and .state == "leader") | .name)' <<<"$out")
+leader=$(jq -r 'first(.nodes[] | select(.role == "shardkv" and .state == "leader") | .name)' \
+	<<<"$out")
 [[ -n $leader ]] || fail "group 1 has no leader: $out"
 cluster kill "$leader"
 tool wipe "$leader"
@@ -182,7 +190,8 @@ expect 0
 await "all nodes" all_vote
 
 begin "a port that is in use, and a daemon that dies, are reported, and nothing is left running"
-try "$repository/scripts/cluster.sh" up --dir "$scratch/second" --base-port "$base_port" --masters 1 --groups 1 --replicas 1
+try "$repository/scripts/cluster.sh" up --dir "$scratch/second" --base-port "$base_port" \
+	--masters 1 --groups 1 --replicas 1
 expect 1
 expect_error "127.0.0.1:$((base_port + 1)).*in use"
 cluster down

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A daemon among too many strangers, with few descriptors, or with a log that nobody reads: it serves all the same. (faults: 97)
+# A daemon among too many strangers, with few descriptors, or with a log that nobody reads: it
+# serves all the same. (faults: 97)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -32,7 +33,8 @@ head -c 300000 /dev/zero | tr '\0' x >"$scratch/value"
 for round in $(seq 30); do
 	kv put "key$((round % 3))" "value$round"
 	expect 0
-	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put big <"$scratch/value" >/dev/null || fail "put $round"
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s put big <"$scratch/value" >/dev/null ||
+		fail "put $round"
 done
 await "snapshots" grep -q snapshot_in_place "$run/g1a/log" "$run/g1b/log" "$run/g1c/log"
 kv get key1
@@ -63,16 +65,19 @@ begin "a log that nobody reads stops nobody; when it is read, it says how many l
 cluster kill g1a >/dev/null
 mkfifo "$scratch/pipe"
 exec 8<>"$scratch/pipe"
-(timeout 1 cat /dev/zero || true) | (timeout 1 dd of=/proc/self/fd/8 oflag=nonblock bs=4096 status=none || true)
+(timeout 1 cat /dev/zero || true) |
+	(timeout 1 dd of=/proc/self/fd/8 oflag=nonblock bs=4096 status=none || true)
 helper_start "$SYNOD_BIN/shardkvd" --config "$config" --node g1a --log-level debug 2>&8 >/dev/null
 await "g1a" caught_up g1a
 kv put key "while nobody reads"
 expect 0
 lost() {
-	curl -s "http://$(address g1a http)/metrics" | grep -qE '^synod_log_lines_dropped_total [1-9]'
+	curl -s "http://$(address g1a http)/metrics" |
+		grep -qE '^synod_log_lines_dropped_total [1-9]'
 }
 await "lines that are dropped" lost
-timeout "$deadline_s" grep -qam 1 "event=log_lines_dropped lines=" <&8 || fail "nothing tells of dropped lines"
+timeout "$deadline_s" grep -qam 1 "event=log_lines_dropped lines=" <&8 ||
+	fail "nothing tells of dropped lines"
 kill -TERM "$helper"
 exec 8>&-
 await "the end of g1a" helper_ended "$helper"

@@ -10,7 +10,8 @@ replicas=(g1a g1b g1c)
 damage() {
 	local byte
 	byte=$(od -An -tu1 -j "$2" -N 1 "$1")
-	printf '%b' "$(printf '\\x%02x' $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+	printf '%b' "$(printf '\\x%02x' $((byte ^ 255)))" |
+		dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
 log_of() {
@@ -82,7 +83,8 @@ put_some sixth
 all_there
 
 begin "a snapshot that is damaged while nobody needs it is found, and replaced"
-head -c 1500000 /dev/zero | tr '\0' 'x' | fold -w 1000 | awk '{ printf "bulk/%04d\t%s\n", NR, $0 }' >"$scratch/bulk"
+head -c 1500000 /dev/zero | tr '\0' 'x' | fold -w 1000 |
+	awk '{ printf "bulk/%04d\t%s\n", NR, $0 }' >"$scratch/bulk"
 kv import "$scratch/bulk"
 expect 0
 await "a snapshot of g1c" has_snapshot g1c

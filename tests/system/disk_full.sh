@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A full disk: writes are refused with the reason, reads go on, and space brings writes back. (faults: 21)
+# A full disk: writes are refused with the reason, reads go on, and space brings writes back.
+# (faults: 21)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -21,7 +22,8 @@ head -c 262144 /dev/urandom >"$scratch/value"
 
 put_large() {
 	status=0
-	"$SYNOD_BIN/kvctl" --config "$config" --timeout "${kv_timeout:-5s}" put "large$1" <"$scratch/value" >"$scratch/out" 2>"$scratch/err" ||
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout "${kv_timeout:-5s}" put "large$1" \
+		<"$scratch/value" >"$scratch/out" 2>"$scratch/err" ||
 		status=$?
 	out=$(<"$scratch/out") err=$(<"$scratch/err") last_command="put large$1"
 }

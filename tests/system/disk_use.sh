@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A log is as large as what is live in it, not as what has been written: real processes with the smallest log files there are.
+# A log is as large as what is live in it, not as what has been written: real processes with the
+# smallest log files there are.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,7 +12,8 @@ nodes=(g1a g1b g1c)
 
 # What the data of a node takes up on the disk, without what it prints.
 disk_use() {
-	find "$run/$1" -type f ! -name log ! -name pid -printf '%b %f\n' | awk '{ sum += $1 * 512 } END { print sum + 0 }'
+	find "$run/$1" -type f ! -name log ! -name pid -printf '%b %f\n' |
+		awk '{ sum += $1 * 512 } END { print sum + 0 }'
 }
 
 # Every replica needs at most eight times as much as is live, and four files: modest LIVE-BYTES
@@ -23,15 +25,18 @@ modest() {
 }
 
 begin "a value that is overwritten a hundred times takes up as much as one"
-# course: 2015 diskv Test5DiskUse — The log is cut behind the snapshots, whatever the size of the value.
+# course: 2015 diskv Test5DiskUse — The log is cut behind the snapshots, whatever the size of the
+# value.
 for bytes in 1000 40000 1000000; do
 	head -c "$bytes" /dev/urandom >"$scratch/value"
 	for ((i = 0; i < 100; i++)); do
-		"$SYNOD_BIN/kvctl" --config "$config" put overwritten <"$scratch/value" >/dev/null || fail "put number $i"
+		"$SYNOD_BIN/kvctl" --config "$config" put overwritten <"$scratch/value" >/dev/null \
+			|| fail "put number $i"
 	done
 	await "the logs to be cut" modest "$bytes"
 	"$SYNOD_BIN/kvctl" --config "$config" get overwritten >"$scratch/read"
-	head -c "$bytes" "$scratch/read" | cmp - "$scratch/value" || fail "another value of $bytes bytes is read"
+	head -c "$bytes" "$scratch/read" | cmp - "$scratch/value" ||
+		fail "another value of $bytes bytes is read"
 done
 
 begin "it is there after all have been killed, and takes up no more"
@@ -46,7 +51,8 @@ begin "a value that grows by a hundred appends takes up as much as it is long"
 kv del overwritten
 piece=$(printf '%01000d' 7)
 for ((i = 0; i < 100; i++)); do
-	"$SYNOD_BIN/kvctl" --config "$config" append grown "$piece" >/dev/null || fail "append number $i"
+	"$SYNOD_BIN/kvctl" --config "$config" append grown "$piece" >/dev/null ||
+		fail "append number $i"
 done
 kv get grown
 same "${#out}" 100000 "the length of the value"

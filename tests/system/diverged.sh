@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A value changes in the memory of one replica: its group finds it, and the replica gets the state of another one. (faults: 82)
+# A value changes in the memory of one replica: its group finds it, and the replica gets the state
+# of another one. (faults: 82)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -7,7 +8,8 @@ cluster up --groups 1 --set log_cache_bytes=1MiB --set state_hash_interval_ms=50
 
 # A number in a node's metrics: metric NODE NAME
 metric() {
-	curl -sf "http://$(address "$1" http)/metrics" | awk -v name="$2" '$1 == name { print $2; found = 1 } END { exit !found }'
+	curl -sf "http://$(address "$1" http)/metrics" |
+		awk -v name="$2" '$1 == name { print $2; found = 1 } END { exit !found }'
 }
 
 metric_is() {
@@ -36,7 +38,8 @@ applied() {
 	status_json '[.nodes[] | select(.group == 1) | .applied] | max'
 }
 
-# What is to be found stands nowhere but in the state: a log cache full of other things has come since.
+# What is to be found stands nowhere but in the state: a log cache full of other things has come
+# since.
 canary=canary-$RANDOM$RANDOM$RANDOM
 begin "replicas compare their states, and find them equal"
 kv put victim "$canary"
@@ -85,7 +88,8 @@ await "$victim to have a state" caught_up "$victim"
 before=$(applied)
 await "a comparison" compared "$before"
 for node in "${nodes[@]}"; do
-	[[ $node == "$victim" ]] || same "$(metric "$node" synod_state_diverged_total)" 0 "divergences of $node"
+	[[ $node == "$victim" ]] ||
+		same "$(metric "$node" synod_state_diverged_total)" 0 "divergences of $node"
 	kv_timeout=5s kv status
 	expect 0
 done

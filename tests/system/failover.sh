@@ -7,7 +7,8 @@ cluster up
 
 # The replicas of a group hold the same number of keys.
 replicas_agree() {
-	status_json 'if [.nodes[] | select(.role == "shardkv")] | group_by(.group) | all(.[]; [.[].keys] | unique | length == 1)
+	status_json 'if [.nodes[] | select(.role == "shardkv")] | group_by(.group)
+		| all(.[]; [.[].keys] | unique | length == 1)
 		then "yes" else empty end' >/dev/null
 }
 

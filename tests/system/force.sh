@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# A group has lost its majority: kvctl member force makes it go on from one replica, and those who were lost never serve again, whoever of
-# the others they meet when they come back. (faults: 110)
+# A group has lost its majority: kvctl member force makes it go on from one replica, and those who
+# were lost never serve again, whoever of the others they meet when they come back. (faults: 110)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# A node of which nothing is expected but that it ends: turned_away NODE PATTERN, which its log has then.
+# A node of which nothing is expected but that it ends: turned_away NODE PATTERN, which its log has
+# then.
 turned_away() {
 	local code=0
 	"$SYNOD_BIN/shardkvd" --config "$config" --node "$1" >"$scratch/$1.again" 2>&1 &
 	helpers+=("$!")
 	await "$1 to end" helper_ended "$!"
 	wait "$!" || code=$?
-	grep -qE -- "$2" "$scratch/$1.again" || fail "$1 ended with $code, and said: $(<"$scratch/$1.again")"
+	grep -qE -- "$2" "$scratch/$1.again" ||
+		fail "$1 ended with $code, and said: $(<"$scratch/$1.again")"
 }
 
 # The directory of a node as it was when it was lost.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What clients see while leaders die and freeze has an order (linearizability), and a history that has none is found out.
-# (faults: 43, 44, 46, 49, 50)
+# What clients see while leaders die and freeze has an order (linearizability), and a history that
+# has none is found out. (faults: 43, 44, 46, 49, 50)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,12 +11,15 @@ history() {
 	echo "$scratch/$1.jsonl"
 }
 
-# One load generator for each kind of operation. Few keys, so that clients meet; a short deadline, so that outcomes are unknown.
+# One load generator for each kind of operation. Few keys, so that clients meet; a short deadline,
+# so that outcomes are unknown.
 benches_start() {
 	local workload
 	for workload in "${workloads[@]}"; do
-		helper_start "$SYNOD_BIN/kvbench" --config "$config" --workload "$workload" --history "$(history "$workload")" \
-			--rate 300 --clients 16 --keys 60 --timeout 1s --warmup 0 --duration 30m --seed "$RANDOM" \
+		helper_start "$SYNOD_BIN/kvbench" --config "$config" --workload "$workload" \
+			--history "$(history "$workload")" \
+			--rate 300 --clients 16 --keys 60 --timeout 1s --warmup 0 --duration 30m \
+			--seed "$RANDOM" \
 			>"$scratch/$workload.out" 2>&1
 		bench[$workload]=$helper
 	done
@@ -110,7 +113,8 @@ benches_go_on 200
 begin "some of the reads are confirmed by their readers (src/replication/call/confirm.h)"
 unconfirmed=0
 for node in g1a g1b g1c g2a g2b g2c; do
-	counted=$(curl -sf "http://$(address $node http)/metrics" | sed -n 's/^synod_server_reads_unconfirmed_total //p')
+	counted=$(curl -sf "http://$(address $node http)/metrics" |
+		sed -n 's/^synod_server_reads_unconfirmed_total //p')
 	unconfirmed=$((unconfirmed + counted))
 done
 say "$unconfirmed reads"
@@ -136,7 +140,8 @@ expect 0
 # Makes one read stale: it sees what was put first on its key, long after it was replaced.
 make_stale() {
 	jq -cs 'map(select(.op == "put" and .ok)) as $puts
-		| (last(to_entries[] | select(.value.op == "get" and .value.ok and .value.result != null and .value.version > 3))) as $read
+		| (last(to_entries[] | select(.value.op == "get" and .value.ok
+			and .value.result != null and .value.version > 3))) as $read
 		| (first($puts[] | select(.key == $read.value.key))) as $old
 		| .[$read.key].result = $old.value | .[$read.key] |= del(.version) | .[]' "$1"
 }
@@ -167,12 +172,14 @@ expect 1
 
 begin "an append that is done twice is found"
 jq -cs '(last(to_entries[] | select(.value.op == "append" and .value.ok and .value.version > 2))) as $append
-	| .[$append.key].result = $append.value.result + $append.value.value | .[]' "$(history append)" >"$scratch/twice.jsonl"
+	| .[$append.key].result = $append.value.result + $append.value.value | .[]' "$(history \
+		append)" >"$scratch/twice.jsonl"
 check_history "$scratch/twice.jsonl"
 expect 1
 
 begin "a history that cannot be read is refused, with the place"
-{ head -n 3 "$(history mixed)" && echo '{"op":"put","key":"k","ok":true}'; } >"$scratch/broken.jsonl"
+{ head -n 3 "$(history mixed)" &&
+	echo '{"op":"put","key":"k","ok":true}'; } >"$scratch/broken.jsonl"
 check_history "$scratch/broken.jsonl"
 expect 64
 expect_error 'broken.jsonl:4: '

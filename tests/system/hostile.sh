@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Strangers, garbage and clients that do not behave: they are cut off, and nobody else notices. (faults: 25, 69, 70, 74)
+# Strangers, garbage and clients that do not behave: they are cut off, and nobody else notices.
+# (faults: 25, 69, 70, 74)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -75,7 +76,8 @@ expect_error "wrong cluster"
 begin "many of them at once change nothing"
 crowd=()
 for mode in garbage silent oversized checksum slow never-read garbage silent slow never-read; do
-	helper_start "$tools/rude" "$(address "$leader" listen)" demo $mode "$deadline_s" >"$scratch/rude"
+	helper_start "$tools/rude" "$(address "$leader" listen)" demo $mode "$deadline_s" \
+		>"$scratch/rude"
 	crowd+=("$helper")
 done
 for member in "${crowd[@]}"; do
@@ -90,7 +92,8 @@ try curl -sS -o /dev/null -w '%{http_code}' "http://$(address "$leader" http)/li
 expect 0 200
 
 begin "all processes are the ones from before, and none has grown"
-same "$(for node in m1 m2 m3 g1a g1b g1c g2a g2b g2c; do pid_of $node; done)" "$before" "process ids"
+same "$(for node in m1 m2 m3 g1a g1b g1c g2a g2b g2c; do pid_of $node; done)" "$before" \
+	"process ids"
 for node in m1 m2 m3 g1a g1b g1c g2a g2b g2c; do
 	kilobytes=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$(pid_of $node)/status")
 	[[ $kilobytes -lt $((600 << 10)) ]] || fail "$node has $kilobytes KiB in memory"

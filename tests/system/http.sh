@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The store over HTTP: the examples of docs/http.md as they stand there, forwarding, hints, limits, requests that are none, no descriptors,
-# and a leader that dies. faults: 97
+# The store over HTTP: the examples of docs/http.md as they stand there, forwarding, hints, limits,
+# requests that are none, no descriptors, and a leader that dies. faults: 97
 for tool in curl jq; do
 	command -v "$tool" >/dev/null && continue
 	echo "SKIPPED: there is no $tool: scripts/setup.sh --tests installs it"
@@ -12,12 +12,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # Requests over HTTP are not sent again, so a busy machine must not look like a lost leader.
 cluster up --set election_timeout_ms=1000
 
-# http METHOD NODE PATH [BODY]: its code (000: no answer) and body are then in code and out, its headers in headers.
+# http METHOD NODE PATH [BODY]: its code (000: no answer) and body are then in code and out, its
+# headers in headers.
 http() {
 	local body=()
 	[[ $# -lt 4 ]] || body=(--data-binary "$4")
 	headers=$scratch/headers
-	try curl -sS -D "$headers" -X "$1" "${body[@]}" -w '\n%{http_code}' "http://$(address "$2" http)$3"
+	try curl -sS -D "$headers" -X "$1" "${body[@]}" -w '\n%{http_code}' "http://$(address "$2" \
+		http)$3"
 	code=${out##*$'\n'}
 	out=${out%$'\n'*}
 }
@@ -39,7 +41,8 @@ owner_of() {
 	return 1
 }
 
-# Runs the commands of the manual's examples, which stand behind "$", and their further lines behind ">".
+# Runs the commands of the manual's examples, which stand behind "$", and their further lines behind
+# ">".
 manual_typed() {
 	local line command=''
 	while IFS= read -r line; do
@@ -59,20 +62,24 @@ begin "the examples of the manual print what it says"
 sed -n '/^```$/,/^```$/{/^```$/!p}' "$repository/docs/http.md" >"$scratch/manual"
 [[ $(grep -c '^\$ ' "$scratch/manual") -ge 8 ]] || fail "the manual has no examples"
 # Its cluster listens on 8001 and the ports that follow.
-sed -E "s/127\.0\.0\.1:80([0-9]{2})/127.0.0.1:$(((base_port + 1000) / 100))\1/g" "$scratch/manual" >"$scratch/here"
-manual_typed <"$scratch/here" >"$scratch/printed" 2>&1 || fail "an example failed: $(<"$scratch/printed")"
+sed -E "s/127\.0\.0\.1:80([0-9]{2})/127.0.0.1:$(((base_port + 1000) / 100))\1/g" "$scratch/manual" \
+	>"$scratch/here"
+manual_typed <"$scratch/here" >"$scratch/printed" 2>&1 ||
+	fail "an example failed: $(<"$scratch/printed")"
 grep -vE '^(\$|>) ' "$scratch/manual" >"$scratch/promised"
 diff "$scratch/promised" "$scratch/printed" || fail "the examples print something else"
 
 begin "a value comes back as it was put, whatever its bytes, and kvctl sees the same"
 owner=$(owner_of random) || fail "nobody has the key"
 head -c 300000 /dev/urandom >"$scratch/random"
-base64 -w 0 "$scratch/random" | jq -R '{key: "random", value: ., encoding: "base64"}' >"$scratch/body"
+base64 -w 0 "$scratch/random" |
+	jq -R '{key: "random", value: ., encoding: "base64"}' >"$scratch/body"
 http PUT "$owner" /put "@$scratch/body"
 expect_code 200
 http GET "$owner" /get/random
 expect_code 200
-same "$(jq -r .value <<<"$out" | base64 -d | sha256sum)" "$(sha256sum <"$scratch/random")" "the value"
+same "$(jq -r .value <<<"$out" | base64 -d |
+	sha256sum)" "$(sha256sum <"$scratch/random")" "the value"
 kv get --raw random
 cmp "$scratch/out" "$scratch/random" || fail "kvctl got other bytes"
 kv put random text
@@ -123,9 +130,11 @@ for node in g1a g1b g1c g2a g2b g2c; do
 	case $(jq -r .status <<<"$out") in
 	NOT_LEADER)
 		expect_code 503
-		leader=$(leader_of "$(sed -n "/^\[node $node\]/,/^\[node/s/^group = //p" "$config" | head -n 1)")
+		leader=$(leader_of "$(sed -n "/^\[node $node\]/,/^\[node/s/^group = //p" "$config" |
+			head -n 1)")
 		expect_json .leader "$(address "$leader" listen)"
-		same "$location" "http://$(address "$leader" http)/get/random?forward=false" "where to go on"
+		same "$location" "http://$(address "$leader" http)/get/random?forward=false" \
+			"where to go on"
 		;;
 	WRONG_GROUP)
 		expect_code 421
@@ -153,7 +162,8 @@ expect_code 409
 http POST "$owner" /put '{"key":"random","value":"x"}'
 expect_code 405
 grep -q $'^Allow: PUT\r$' "$headers" || fail "no Allow: $(<"$headers")"
-try curl -sS -o /dev/null -w '%{http_code}' -H 'Origin: http://example.org' -d '{}' "http://$(address "$owner" http)/txn"
+try curl -sS -o /dev/null -w '%{http_code}' -H 'Origin: http://example.org' -d '{}' \
+	"http://$(address "$owner" http)/txn"
 expect 0 403
 http DELETE "$owner" "/get/random?timeout_ms=x"
 expect_code 400
@@ -179,12 +189,15 @@ http GET "$owner" /get/random
 expect_json '.value | length' 1048576
 
 begin "what is no request is refused, by name, and ends its connection"
-try curl -sS -o /dev/null -w '%{http_code} %{num_connects}' -H 'Host:' "http://$(address "$owner" http)/livez"
+try curl -sS -o /dev/null -w '%{http_code} %{num_connects}' -H 'Host:' "http://$(address "$owner" \
+	http)/livez"
 expect 0 '400 1'
-try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -H 'Content-Length: 5' -d '{}' \
+try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -H 'Content-Length: 5' \
+	-d '{}' \
 	"http://$(address "$owner" http)/txn"
 expect 0 400
-try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: xchunked' -d '{}' "http://$(address "$owner" http)/txn"
+try curl -sS -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: xchunked' -d '{}' \
+	"http://$(address "$owner" http)/txn"
 expect 0 400
 # A stream without a length comes in chunks.
 # shellcheck disable=SC2016 # $0 is of the shell within
@@ -276,6 +289,7 @@ done
 begin "the counters show it"
 try curl -sS "http://$(address "$owner" http)/metrics"
 grep -qE '^synod_http_kv_replies_total\{code="200"\} [1-9]' <<<"$out" || fail "nothing was counted"
-grep -qE '^synod_http_kv_forwarded_total [0-9]' <<<"$out" || fail "what was forwarded was not counted"
+grep -qE '^synod_http_kv_forwarded_total [0-9]' <<<"$out" ||
+	fail "what was forwarded was not counted"
 
 finish

@@ -6,7 +6,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 if grep -qa __asan_init "$SYNOD_BIN/shardkvd"; then
 	skip "a sanitizer must be loaded first, before what makes a disk hang"
 fi
-# In a process that preloads it, syncs of files take 20 ms while $SYNOD_SLOW is there, and do not end while $SYNOD_HANG is.
+# In a process that preloads it, syncs of files take 20 ms while $SYNOD_SLOW is there, and do not
+# end while $SYNOD_HANG is.
 cat >"$scratch/hang.c" <<'C'
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Who belongs to what: clusters of one name, other members, directories that are not the node's own, and strangers
-# who speak as replicas. Whatever does not fit is refused with an error that says what differs. (faults: 90, 91,
-# 92)
+# Who belongs to what: clusters of one name, other members, directories that are not the node's own,
+# and strangers who speak as replicas. Whatever does not fit is refused with an error that says what
+# differs. (faults: 90, 91, 92)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -11,13 +11,16 @@ expect 0 OK
 id=$(sed -n 's/^id = //p' "$config")
 [[ $id =~ ^[0-9a-f]{16}$ ]] || fail "cluster.conf has no id"
 
-# A daemon that must not start: its exit code is in status, what it says in err. refused_start PATTERN [FILE
+# A daemon that must not start: its exit code is in status, what it says in err. refused_start
+# PATTERN [FILE
 # [NODE]]
 refused_start() {
-	try timeout --kill-after=1 "$deadline_s" "$SYNOD_BIN/shardkvd" --config "${2:-$config}" --node "${3:-g1b}"
+	try timeout --kill-after=1 "$deadline_s" "$SYNOD_BIN/shardkvd" --config "${2:-$config}" \
+		--node "${3:-g1b}"
 	[[ $status -eq 1 ]] || fail "the start was not refused: $status $err"
 	expect_error "$1"
-	[[ $(grep -vc '^level=' <<<"$err") -le 1 ]] || fail "more than one line of explanation: $err"
+	[[ $(grep -vc '^level=' <<<"$err") -le 1 ]] ||
+		fail "more than one line of explanation: $err"
 }
 
 # The one that was started last.
@@ -27,7 +30,8 @@ end_helper() {
 }
 
 knows_ids() {
-	grep -q "^group_id = $1" "$run/$2/identity" && [[ $(grep -c '^member = .* seen$' "$run/$2/identity") -eq 2 ]]
+	grep -q "^group_id = $1" "$run/$2/identity" &&
+		[[ $(grep -c '^member = .* seen$' "$run/$2/identity") -eq 2 ]]
 }
 not_zero='[0-9a-f]*[1-9a-f]'
 for node in g1a g1b g1c; do
@@ -69,7 +73,8 @@ has='members are \(1 g1a, 2 g1b, 3 g1c\), but .*'
 without() { # FILE NODE…: the file without these sections
 	local file=$1 pattern
 	pattern=$(IFS='|' && echo "${*:2}")
-	awk -v pattern="^[[]node ($pattern)[]]" '/^\[/ { skip = $0 ~ pattern } !skip' "$config" >"$scratch/$file"
+	awk -v pattern="^[[]node ($pattern)[]]" '/^\[/ { skip = $0 ~ pattern } !skip' "$config" \
+		>"$scratch/$file"
 }
 without less.conf g1c
 refused_start "${has}less.conf has no \[node g1c\], which is replica 3: .*kvctl member remove 1 g1c" "$scratch/less.conf"
@@ -78,9 +83,11 @@ refused_start "${has}alone.conf has no \[node g1a\]" "$scratch/alone.conf"
 sed 's/g1c/g1x/g' "$config" >"$scratch/renamed.conf"
 refused_start "${has}renamed.conf has no \[node g1c\]" "$scratch/renamed.conf"
 sed '/^\[node g1c\]/a replica = 2' "$config" >"$scratch/renumbered.conf"
-refused_start "${has}renumbered.conf says replica = 2 for \[node g1c\]: it stays replica 3" "$scratch/renumbered.conf"
+refused_start "${has}renumbered.conf says replica = 2 for \[node g1c\]: it stays replica 3" \
+	"$scratch/renumbered.conf"
 sed '/^\[node g1c\]/,/^\[/s/^group = 1/group = 2/' "$config" >"$scratch/regrouped.conf"
-refused_start "${has}regrouped.conf gives \[node g1c\] role = shardkv, group = 2 instead of" "$scratch/regrouped.conf"
+refused_start "${has}regrouped.conf gives \[node g1c\] role = shardkv, group = 2 instead of" \
+	"$scratch/regrouped.conf"
 cluster stop g1a
 cluster stop g1c
 refused_start "${has}less.conf has no \[node g1c\]" "$scratch/less.conf"
@@ -93,13 +100,15 @@ awk '/^\[/ { on = /^\[node g1a\]/ } on' "$config" >>"$scratch/swapped.conf"
 "$SYNOD_BIN/shardkvd" --config "$scratch/swapped.conf" --node g1b 2>"$scratch/swapped.log" &
 helpers+=("$!")
 await "g1b to catch up" caught_up g1b
-grep -q 'event=started .* replica=2$' "$scratch/swapped.log" || fail "another number: $(grep event=started "$scratch/swapped.log")"
+grep -q 'event=started .* replica=2$' "$scratch/swapped.log" ||
+	fail "another number: $(grep event=started "$scratch/swapped.log")"
 end_helper
 
 begin "a node that is no member waits, and says what to type; the members warn of it, and do not count it"
 {
 	cat "$config"
-	printf '\n[node g1d]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 20)) "$run/g1d"
+	printf '\n[node g1d]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' \
+		$((base_port + 20)) "$run/g1d"
 } >"$scratch/more.conf"
 "$SYNOD_BIN/shardkvd" --config "$scratch/more.conf" --node g1b 2>"$scratch/warned.log" &
 helpers+=("$!")
@@ -111,7 +120,8 @@ helpers+=("$!")
 await "g1d to say so" grep -q 'event=joining .*members="1 g1a, 2 g1b, 3 g1c" .*kvctl member add 1 g1d 127.0.0.1:'$((base_port + 20)) \
 	"$scratch/g1d.log"
 joins() {
-	"$SYNOD_BIN/kvctl" --config "$scratch/more.conf" status >"$scratch/status" && grep -q '^g1d .* joining$' "$scratch/status"
+	"$SYNOD_BIN/kvctl" --config "$scratch/more.conf" status >"$scratch/status" &&
+		grep -q '^g1d .* joining$' "$scratch/status"
 }
 await "status to show it" joins
 try "$SYNOD_BIN/kvctl" --config "$scratch/more.conf" --timeout 30s put owner first
@@ -127,10 +137,13 @@ wait "${helpers[-2]}" 2>/dev/null || true
 begin "a relative directory, from another working directory"
 mkdir "$scratch/elsewhere"
 sed "s|^dir = $run/|dir = run/|" "$config" >"$run/relative.conf"
-(cd "$scratch/elsewhere" && refused_start "$run/g1b belongs to this node: start it from $scratch/" "$run/relative.conf") || exit 1
+(cd "$scratch/elsewhere" &&
+	refused_start "$run/g1b belongs to this node: start it from $scratch/" \
+	"$run/relative.conf") || exit 1
 [[ ! -e $scratch/elsewhere/run ]] || fail "a directory was made"
 passed_from_there() {
-	(cd "$scratch" && exec "$SYNOD_BIN/shardkvd" --config "$run/relative.conf" --node g1b) 2>"$scratch/relative.log" &
+	(cd "$scratch" && exec "$SYNOD_BIN/shardkvd" --config "$run/relative.conf" --node g1b) \
+		2>"$scratch/relative.log" &
 	helpers+=("$!")
 	await "g1b to catch up" caught_up g1b
 	end_helper
@@ -145,7 +158,8 @@ start_new() {
 	helpers+=("$!")
 }
 healthy() {
-	"$SYNOD_BIN/kvctl" --config "$config" status >"$scratch/status" && grep -q 'g1b .* ok$' "$scratch/status"
+	"$SYNOD_BIN/kvctl" --config "$config" status >"$scratch/status" &&
+		grep -q 'g1b .* ok$' "$scratch/status"
 }
 start_new
 await "g1b to note that it is lost" grep -q '^lost = yes$' "$scratch/new/g1b/identity"
@@ -159,7 +173,8 @@ begin "the new one and one other are a quorum of three, also after a restart"
 end_helper
 start_new
 await "g1b to catch up" caught_up g1b
-grep -q 'event=directory_lost noted=before' "$scratch/new.log" || fail "at its second start it does not say that it was lost"
+grep -q 'event=directory_lost noted=before' "$scratch/new.log" ||
+	fail "at its second start it does not say that it was lost"
 cluster kill g1c
 kv put owner first
 expect 0 OK
@@ -199,7 +214,8 @@ printf 'somebody else' >"$run/g1b/log-00000000000000ff"
 refused_start 'the node cannot start: .*log-.* this replica must not be started without it'
 rm "$run/g1b/log-00000000000000ff"
 mv "$scratch/kept/$newest" "$run/g1b"
-! grep -qE 'empty directory|from a copy|remove this replica' "$scratch/err" || fail "an advice that loses data: $err"
+! grep -qE 'empty directory|from a copy|remove this replica' "$scratch/err" ||
+	fail "an advice that loses data: $err"
 cluster restart g1b
 await "g1b to catch up" caught_up g1b
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# After `make install`, a program finds the library through pkg-config, links against either form of it, runs,
-# and sees no other symbols than the functions of synod.h. The README's program does, by the README's words.
+# After `make install`, a program finds the library through pkg-config, links against either form of
+# it, runs, and sees no other symbols than the functions of synod.h. The README's program does, by
+# the README's words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -9,7 +10,8 @@ if [[ -n ${SANITIZE:-} ]]; then
 	exit 0
 fi
 
-# Relative, since the path of the checkout may have spaces, which a make variable and a .pc file do not bear; and not in
+# Relative, since the path of the checkout may have spaces, which a make variable and a .pc file do
+# not bear; and not in
 # /tmp, from which nothing can be run on some machines.
 build=$(realpath --relative-to=. "$SYNOD_BIN/..")
 scratch=$(mktemp -d "$build/tests/install.XXXXXX")
@@ -24,7 +26,8 @@ fail() {
 
 # install VARIABLE=VALUE…; the jobs of an outer make are not ours to take.
 install() {
-	env -u PKG_CONFIG_PATH -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make BUILD="$build" "$@" install >"$scratch/log" 2>&1 || {
+	env -u PKG_CONFIG_PATH -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make BUILD="$build" "$@" \
+		install >"$scratch/log" 2>&1 || {
 		cat "$scratch/log"
 		fail "make install $*"
 	}
@@ -34,7 +37,8 @@ install PREFIX=/opt/synod DESTDIR="$PWD/$scratch/staged tree"
 mv "$scratch/staged tree/opt/synod" "$scratch/staged"
 prefix=$scratch/staged
 for program in "$SYNOD_BIN"/*; do
-	[[ -x $prefix/bin/$(basename "$program") ]] || fail "$(basename "$program") was not installed"
+	[[ -x $prefix/bin/$(basename "$program") ]] ||
+		fail "$(basename "$program") was not installed"
 done
 
 # pkg-config is told where the staged tree is; what it answers is otherwise what users get.
@@ -70,19 +74,25 @@ PROGRAM
 
 # shellcheck disable=SC2046 # the flags are meant to be split
 gcc -Wall -Wextra -Werror "$scratch/user.c" -o "$scratch/shared" $(flags --cflags --libs)
-[[ $(readelf -d "$scratch/shared") == *'[libsynod.so.1]'* ]] || fail "the program is not linked against libsynod.so.1"
+[[ $(readelf -d "$scratch/shared") == *'[libsynod.so.1]'* ]] ||
+	fail "the program is not linked against libsynod.so.1"
 "$scratch/shared" || fail "the program linked against libsynod.so"
 
 # shellcheck disable=SC2046
-gcc -Wall -Wextra -Werror "$scratch/user.c" -o "$scratch/static" $(flags --cflags) "$prefix/lib/libsynod.a" \
+gcc -Wall -Wextra -Werror "$scratch/user.c" -o "$scratch/static" $(flags --cflags) \
+	"$prefix/lib/libsynod.a" \
 	$(flags --static --libs | sed 's/-lsynod\b//')
 "$scratch/static" || fail "the program linked against libsynod.a"
 
-declared=$(gcc -E -P "$prefix/include/synod.h" | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u)
-shared=$(nm -D --defined-only "$prefix/lib/libsynod.so" | awk '$2 == "T" {sub(/@.*/, "", $3); print $3}' | sort)
+declared=$(gcc -E -P "$prefix/include/synod.h" | grep -oE '\bsynod_[a-z0-9_]+ *\(' | tr -d ' (' |
+	sort -u)
+shared=$(nm -D --defined-only "$prefix/lib/libsynod.so" |
+	awk '$2 == "T" {sub(/@.*/, "", $3); print $3}' | sort)
 static=$(nm -g --defined-only "$prefix/lib/libsynod.a" | awk 'NF == 3 {print $3}' | sort)
-[[ $shared == "$declared" ]] || fail "libsynod.so exports other symbols than synod.h declares: $shared"
-[[ $static == "$declared" ]] || fail "libsynod.a exports other symbols than synod.h declares: $static"
+[[ $shared == "$declared" ]] ||
+	fail "libsynod.so exports other symbols than synod.h declares: $shared"
+[[ $static == "$declared" ]] ||
+	fail "libsynod.a exports other symbols than synod.h declares: $static"
 if nm -D --defined-only "$prefix/lib/libsynod.so" | awk '$2 != "T" && $2 != "A"' | grep .; then
 	fail "libsynod.so exports data"
 fi
@@ -112,7 +122,8 @@ compile=$(sed -n 's/^    \(cc hello\.c .*\)/\1/p' README.md)
 	eval "${compile//hello.c -o hello/hello.install_test.c -o $scratch/hello}"
 ) || fail "the README's program was not compiled by: $compile"
 # There is no cluster here: it says so, which it could not if it did not find the library.
-said=$(cd "$scratch" && env -u LD_LIBRARY_PATH ./hello 2>&1) && fail "the README's program has found a cluster"
+said=$(cd "$scratch" && env -u LD_LIBRARY_PATH ./hello 2>&1) &&
+	fail "the README's program has found a cluster"
 [[ $said == *cluster.conf* ]] || fail "the README's program said: $said"
 
 # --- ldconfig ---
@@ -121,7 +132,8 @@ mkdir "$scratch/bin"
 printf '#!/bin/sh\necho called\n' >"$scratch/bin/ldconfig"
 chmod +x "$scratch/bin/ldconfig"
 said=$(PATH=$PWD/$scratch/bin:$PATH scripts/after_install.sh /usr/local '')
-[[ $said == *called* || ($EUID -ne 0 && $said == *"run 'ldconfig' as root"*) ]] || fail "no ldconfig: $said"
+[[ $said == *called* || ($EUID -ne 0 && $said == *"run 'ldconfig' as root"*) ]] ||
+	fail "no ldconfig: $said"
 said=$(PATH=$PWD/$scratch/bin:$PATH scripts/after_install.sh /usr/local /staged)
 [[ -z $said ]] || fail "ldconfig for a staged tree: $said"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts that fail or are interrupted: what was started is stopped, and what was written decides nothing about the next
-# start. Clusters that meet on one machine leave each other alone.
+# Starts that fail or are interrupted: what was started is stopped, and what was written decides
+# nothing about the next start. Clusters that meet on one machine leave each other alone.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_interrupt.sh
@@ -100,7 +100,8 @@ expect 0
 
 for signal in INT TERM HUP; do
 	begin "SIG$signal during the first start stops what was started, and says so"
-	in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" "${small_cluster[@]}" "${never[@]}"
+	in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" \
+		"${small_cluster[@]}" "${never[@]}"
 	await "the nodes" all_started 4
 	if [[ $signal == INT ]]; then kill -INT -- "-$helper"; else kill "-$signal" "$helper"; fi
 	ended
@@ -111,7 +112,8 @@ for signal in INT TERM HUP; do
 done
 
 begin "a start that was killed is seen by the next, which begins anew"
-in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" "${small_cluster[@]}" "${never[@]}"
+in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" \
+	"${small_cluster[@]}" "${never[@]}"
 await "the nodes" all_started 4
 kill -KILL "$helper"
 ended
@@ -124,7 +126,8 @@ same "$(address m1 listen)" "127.0.0.1:$((base_port + 21))" "the first node's ad
 tool clean
 
 begin "so does down"
-in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" "${small_cluster[@]}" "${never[@]}"
+in_terminal "$repository/scripts/cluster.sh" up --dir "$run" --base-port "$base_port" \
+	"${small_cluster[@]}" "${never[@]}"
 await "the nodes" all_started 4
 rm "$run/g1a/pid" # as if it had been killed before it noted that
 kill -KILL "$helper"
@@ -161,9 +164,11 @@ if unshare -m true 2>/dev/null; then
 	# The same path is another cluster's there, as in a container.
 	cp -r "$run" "$scratch/container"
 	sed -i "s/^listen = 127.0.0.1:$((base_port + 4))/listen = 127.0.0.1:$((base_port + 30))/
-		s/^http = 127.0.0.1:$((base_port + 1004))/http = 127.0.0.1:$((base_port + 1030))/" "$scratch/container/cluster.conf"
+		s/^http = 127.0.0.1:$((base_port + 1004))/http = 127.0.0.1:$((base_port + 1030))/" \
+			"$scratch/container/cluster.conf"
 	unshare -m --propagation private bash -c "mount --bind \"\$1/container\" \"\$1/run\" &&
-		exec \"\$SYNOD_BIN/shardkvd\" --config \"\$1/run/cluster.conf\" --node g1c" stranger "$scratch" >"$scratch/stranger" 2>&1 &
+		exec \"\$SYNOD_BIN/shardkvd\" --config \"\$1/run/cluster.conf\" --node g1c" \
+		stranger "$scratch" >"$scratch/stranger" 2>&1 &
 	stranger=$!
 	helpers+=("$stranger")
 	await "the stranger" grep -q event=started "$scratch/stranger"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# kvctl with more than single keys: several, ranges from either end, counts, deletions of many; files of records as people have
-# them; what status says of nodes that are none; lines that fit a terminal.
+# kvctl with more than single keys: several, ranges from either end, counts, deletions of many;
+# files of records as people have them; what status says of nodes that are none; lines that fit a
+# terminal.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cluster up --masters 1 --groups 2 --replicas 1 --set shards=16
@@ -12,7 +13,8 @@ piped() { # TEXT KVCTL-ARGUMENTS…; TEXT as for printf
 	last_command="kvctl $*"
 	status=0
 	# shellcheck disable=SC2059 # the text is one
-	printf "$text" | "$SYNOD_BIN/kvctl" --config "$config" --timeout 30s "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+	printf "$text" | "$SYNOD_BIN/kvctl" --config "$config" --timeout 30s "$@" >"$scratch/out" \
+		2>"$scratch/err" || status=$?
 	out=$(<"$scratch/out")
 	err=$(<"$scratch/err")
 }
@@ -38,7 +40,8 @@ kv get a ''
 expect 64
 
 begin "ranges from the end, over all shards"
-for number in {1000..2999}; do printf 'r/%d\tvalue %d\n' "$number" "$number"; done >"$scratch/records"
+for number in {1000..2999}; do printf 'r/%d\tvalue %d\n' "$number" "$number"; done \
+	>"$scratch/records"
 kv import "$scratch/records"
 expect 0
 tac "$scratch/records" >"$scratch/reversed"
@@ -210,7 +213,8 @@ kv get --prefix '' --keys-only
 expect 0 $'a\nb\nw\nx\ny\nz'
 
 begin "a record that the servers refuse is named by its line, and the others are stored"
-{ printf 'small\t1\nlarge\t' && head -c 1100000 /dev/zero | tr '\0' x && printf '\nlast\t1\n'; } >"$scratch/records"
+{ printf 'small\t1\nlarge\t' && head -c 1100000 /dev/zero | tr '\0' x &&
+	printf '\nlast\t1\n'; } >"$scratch/records"
 kv import "$scratch/records"
 expect 5
 expect_error 'line 2: '
@@ -250,10 +254,12 @@ fits() { # COLUMNS KVCTL-ARGUMENTS…
 	TERM=dumb script -qec "stty cols $columns rows 40; '$SYNOD_BIN/kvctl' --config '$config' $*" /dev/null </dev/null |
 		tr -d '\r' >"$scratch/screen" || true
 	[[ -s $scratch/screen ]] || fail "nothing on the terminal: kvctl $*"
-	! grep -E "^.{$((columns + 1)),}" "$scratch/screen" || fail "kvctl $* does not fit $columns columns"
+	! grep -E "^.{$((columns + 1)),}" "$scratch/screen" ||
+		fail "kvctl $* does not fit $columns columns"
 }
 if type -p script >/dev/null; then
-	for command in help status shards config doctor 'member list' 'help import' 'put' 'bogus' 'trace key --put value' \
+	for command in help status shards config doctor 'member list' 'help import' 'put' 'bogus' \
+		'trace key --put value' \
 		'member add 1 x'; do
 		# shellcheck disable=SC2086 # words
 		LC_ALL=C.UTF-8 fits 80 $command
@@ -261,21 +267,25 @@ if type -p script >/dev/null; then
 		LC_ALL=C.UTF-8 fits 60 ${command/help*/shards}
 	done
 	fits_program() { # PROGRAM ARGUMENTS: on a terminal of 80 columns
-		TERM=dumb script -qec "stty cols 80 rows 40; '$SYNOD_BIN'/$*" /dev/null </dev/null | tr -d '\r' >"$scratch/screen" || true
+		TERM=dumb script -qec "stty cols 80 rows 40; '$SYNOD_BIN'/$*" /dev/null </dev/null |
+			tr -d '\r' >"$scratch/screen" || true
 		[[ -s $scratch/screen ]] || fail "nothing on the terminal: $*"
-		! LC_ALL=C.UTF-8 grep -E '^.{81,}' "$scratch/screen" || fail "$* does not fit 80 columns"
+		! LC_ALL=C.UTF-8 grep -E '^.{81,}' "$scratch/screen" ||
+			fail "$* does not fit 80 columns"
 	}
 	for program in "$SYNOD_BIN"/*; do
 		fits_program "${program##*/}" --help
 	done
 	fits_program kvbench --config "'$config'" --duration 0.2s --warmup 0 --clients 4
-	grep -q 'g1a  *shardkv' "$scratch/screen" || fail "kvbench has no line for g1a: $(<"$scratch/screen")"
+	grep -q 'g1a  *shardkv' "$scratch/screen" ||
+		fail "kvbench has no line for g1a: $(<"$scratch/screen")"
 	fits 80 status
 	grep -q 'HEALTH$' "$scratch/screen" || fail "the terminal shows no health"
 fi
 kv status
 expect 0
-head -n 1 <<<"$out" | grep -q 'BALLOT.*APPLIED.*KEYS.*UPTIME' || fail "columns are missing without a terminal: $out"
+head -n 1 <<<"$out" | grep -q 'BALLOT.*APPLIED.*KEYS.*UPTIME' ||
+	fail "columns are missing without a terminal: $out"
 
 begin "status: a group without a leader, and nodes that are none of this cluster's"
 health() { # NODE JSON-FILE
@@ -319,7 +329,8 @@ fi
 # A group that has not joined serves nothing, however well it is.
 {
 	cat "$config"
-	printf '[node g3a]\nrole = shardkv\ngroup = 3\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 90)) "$run/g3a"
+	printf '[node g3a]\nrole = shardkv\ngroup = 3\nlisten = 127.0.0.1:%d\ndir = %s\n' \
+		$((base_port + 90)) "$run/g3a"
 } >"$scratch/three.conf"
 helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/three.conf" --node g3a 2>"$scratch/g3a.log"
 three() {
@@ -327,10 +338,12 @@ three() {
 }
 leads() {
 	three status -o json
-	[[ $status -eq 0 && $(jq -r '.nodes[] | select(.name == "g3a") | .leader' <<<"$out") == true ]]
+	[[ $status -eq 0 && $(jq -r '.nodes[] | select(.name == "g3a") | .leader' <<<"$out") == \
+		true ]]
 }
 await "the third group to have a leader" leads
-same "$(health g1a) $(health g2a) $(health g3a)" 'ok ok not joined' "health of a group that has not joined"
+same "$(health g1a) $(health g2a) $(health g3a)" 'ok ok not joined' \
+	"health of a group that has not joined"
 expect_error 'g3a: not joined'
 three doctor
 grep -q 'g3a: not joined' "$scratch/out" || fail "doctor does not tell: $out"

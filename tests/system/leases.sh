@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Leaders that answer reads by a lease (read_lease_ms) sleep, are cut off, hand over and die. (faults: 43, 44, 49)
+# Leaders that answer reads by a lease (read_lease_ms) sleep, are cut off, hand over and die.
+# (faults: 43, 44, 49)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh
@@ -8,8 +9,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib_proxy.sh"
 proxy_cluster up --set read_lease_ms=150
 load_start --clients 4
 history=$scratch/history.jsonl
-helper_start "$SYNOD_BIN/kvbench" --config "$config" --workload mixed --history "$history" --rate 300 --clients 16 \
-	--keys 40 --timeout 1s --warmup 0 --duration 30m --key-prefix seen >"$scratch/kvbench.out" 2>&1
+helper_start "$SYNOD_BIN/kvbench" --config "$config" --workload mixed --history "$history" \
+	--rate 300 --clients 16 \
+	--keys 40 --timeout 1s --warmup 0 --duration 30m --key-prefix seen >"$scratch/kvbench.out" \
+	2>&1
 bench=$helper
 await "reads" test -s "$history"
 
@@ -29,7 +32,8 @@ await "another leader" another_leader "$leader"
 ) >"$scratch/put.out" 2>&1 &
 put=$!
 asked=0
-# Until the put has ended the leader may answer, as long as its lease holds, but never with what is not written yet.
+# Until the put has ended the leader may answer, as long as its lease holds, but never with what is
+# not written yet.
 until [[ -s $scratch/put.out ]]; do
 	ask "$leader" register 500
 	[[ $out != "OK after" ]] || fail "the isolated leader answered '$out'"

@@ -1,4 +1,5 @@
-# What the system tests share: a scratch directory and ports of their own, a cluster, checks, and waiting for conditions.
+# What the system tests share: a scratch directory and ports of their own, a cluster, checks, and
+# waiting for conditions.
 # shellcheck shell=bash disable=SC2034 # variables set here are for the tests
 #
 #   #!/usr/bin/env bash
@@ -10,9 +11,10 @@
 #   expect 0 OK
 #   finish
 #
-# A failed expectation ends the test file, with the end of every node's log; whatever happens, the processes of the
-# cluster are killed and the scratch directory is removed (KEEP=1 keeps it). The last line is "N passed, N failed".
-# Nothing waits for a number of seconds: await asks for a condition until it holds, or a deadline far away has passed.
+# A failed expectation ends the test file, with the end of every node's log; whatever happens, the
+# processes of the cluster are killed and the scratch directory is removed (KEEP=1 keeps it). The
+# last line is "N passed, N failed". Nothing waits for a number of seconds: await asks for a
+# condition until it holds, or a deadline far away has passed.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -37,25 +39,30 @@ say() {
 
 # The ports of this machine that any socket has, in order.
 ports_taken() {
-	# Columns: number, local address as HEX:PORT in hexadecimal, … Sockets that only wait out the end (06) take nothing.
-	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$2 ~ /:/ && $4 != "06" { sub(/.*:/, "", $2); print "0x" $2 }' |
+	# Columns: number, local address as HEX:PORT in hexadecimal, … Sockets that only wait out
+	# the end (06) take nothing.
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk '$2 ~ /:/ && $4 != "06" { sub(/.*:/, "", $2); print "0x" $2 }' |
 		while read -r port; do echo $((port)); done | sort -nu
 }
 
 # None of the ports from FIRST to LAST is taken: ports_free FIRST LAST
 ports_free() {
-	ports_taken | awk -v first="$1" -v last="$2" '$1 >= first && $1 <= last { taken = 1 } END { exit taken }'
+	ports_taken | awk -v first="$1" -v last="$2" \
+		'$1 >= first && $1 <= last { taken = 1 } END { exit taken }'
 }
 
-# The kernel gives ports FIRST to LAST to outgoing connections of whoever asks: ports_ephemeral FIRST LAST
+# The kernel gives ports FIRST to LAST to outgoing connections of whoever asks: ports_ephemeral
+# FIRST LAST
 ports_ephemeral() {
 	local low high
 	read -r low high </proc/sys/net/ipv4/ip_local_port_range
 	[[ $2 -ge $low && $1 -le $high ]]
 }
 
-# Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone, as long as it runs, among all tests of this
-# machine. All are ports that the kernel does not hand out itself, unless it hands out all.
+# Reserves base_port: +1 … +99 and +1001 … +1099 are this test's alone, as long as it runs, among
+# all tests of this machine. All are ports that the kernel does not hand out itself, unless it hands
+# out all.
 reserve_ports() {
 	local slot attempt
 	for ((attempt = 0; attempt < 200; attempt++)); do
@@ -63,9 +70,11 @@ reserve_ports() {
 		base_port=$((10000 + 2000 * (slot / 10) + 100 * (slot % 10)))
 		port_lock=${TMPDIR:-/tmp}/synod-test-port-$base_port.lock
 		exec {port_lock_fd}>"$port_lock"
-		# Whoever had it before may have removed the file that was opened here: then others would lock another one.
+		# Whoever had it before may have removed the file that was opened here: then others
+		# would lock another one.
 		if flock -n "$port_lock_fd" && [[ $port_lock -ef /proc/self/fd/$port_lock_fd ]] &&
-			{ [[ $attempt -ge 100 ]] || ! ports_ephemeral $((base_port + 1)) $((base_port + 1099)); } &&
+			{ [[ $attempt -ge 100 ]] ||
+			! ports_ephemeral $((base_port + 1)) $((base_port + 1099)); } &&
 			ports_free $((base_port + 1)) $((base_port + 99)) &&
 			ports_free $((base_port + 1001)) $((base_port + 1099)); then
 			return
@@ -101,8 +110,10 @@ pid_of() {
 
 # Something of the cluster's own state: status_json JQ-FILTER
 status_json() {
-	# The exit code of status is that of the whole cluster; what is asked here may be about the rest.
-	{ "$SYNOD_BIN/kvctl" --config "$config" status -o json 2>/dev/null || true; } | jq -er "$1" 2>/dev/null
+	# The exit code of status is that of the whole cluster; what is asked here may be about the
+	# rest.
+	{ "$SYNOD_BIN/kvctl" --config "$config" status -o json 2>/dev/null || true; } |
+		jq -er "$1" 2>/dev/null
 }
 
 # The leader of group N; 0 is the shard masters.
@@ -135,7 +146,8 @@ shard_of() {
 # A few keys of a group, each beginning with PREFIX: keys_of GROUP PREFIX
 keys_of() {
 	local number owners found=0
-	mapfile -t owners < <("$SYNOD_BIN/kvctl" --config "$config" shards -o json | jq -r '.shards[]')
+	mapfile -t owners < <("$SYNOD_BIN/kvctl" --config "$config" shards -o json |
+		jq -r '.shards[]')
 	for number in {1..200}; do
 		if [[ ${owners[$(shard_of "$2$number")]} -eq $1 ]]; then
 			echo "$2$number"
@@ -145,7 +157,8 @@ keys_of() {
 	done
 }
 
-# Every node is up and well, and has a vote: one that has begun with an empty directory has applied nothing at first.
+# Every node is up and well, and has a vote: one that has begun with an empty directory has applied
+# nothing at first.
 all_vote() {
 	status_json 'if all(.nodes[]; .up and .health == "ok" and .applied > 0) then "yes" else empty end' >/dev/null
 }
@@ -242,7 +255,8 @@ helper_ended() {
 load_start() {
 	progress=$scratch/progress
 	echo 0 >"$progress"
-	helper_start "$tools/load" --config "$config" --progress "$progress" "$@" >"$scratch/load.out" 2>&1
+	helper_start "$tools/load" --config "$config" --progress "$progress" "$@" \
+		>"$scratch/load.out" 2>&1
 	load=$helper
 	load_goes_on 50
 }
@@ -274,12 +288,14 @@ load_check() {
 
 # --- The end ---
 
-# Kills what runs in the scratch directory. A process counts if the number in its pid file has its configuration.
+# Kills what runs in the scratch directory. A process counts if the number in its pid file has its
+# configuration.
 kill_nodes() {
 	local file pid
 	find "$scratch" -name pid -type f | while read -r file; do
 		pid=$(<"$file")
-		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$scratch/"; then
+		if [[ $pid =~ ^[1-9][0-9]*$ ]] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" |
+			grep -qF "$scratch/"; then
 			kill -KILL "$pid" 2>/dev/null || true
 		fi
 	done
@@ -336,13 +352,15 @@ cleanup() {
 		rm -rf "$scratch"
 	fi
 	rm -f "${port_lock:-}"
-	if [[ $code -eq 0 ]]; then say "$passed passed, 0 failed"; else say "$passed passed, 1 failed"; fi
+	if [[ $code -eq 0 ]]; then say "$passed passed, 0 failed"; else say \
+		"$passed passed, 1 failed"; fi
 	exit "$code"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
 for tool in jq flock; do
-	command -v "$tool" >/dev/null || fail "there is no $tool: scripts/setup.sh --tests installs it"
+	command -v "$tool" >/dev/null ||
+		fail "there is no $tool: scripts/setup.sh --tests installs it"
 done
 reserve_ports

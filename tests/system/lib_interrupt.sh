@@ -1,7 +1,8 @@
 # What tests of interrupted programs share, beside lib.sh.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are of lib.sh, and for the tests
 
-# Starts a program in a process group of its own, as a terminal would, its output in $scratch/output; helper is its pid.
+# Starts a program in a process group of its own, as a terminal would, its output in
+# $scratch/output; helper is its pid.
 in_terminal() {
 	: >"$scratch/output"
 	set -m
@@ -20,7 +21,8 @@ ended() {
 
 # The nodes that run with this test's configurations.
 nodes_running() {
-	{ grep -lFz -- "$scratch/" /proc/[0-9]*/cmdline 2>/dev/null || true; } | while read -r file; do
+	{ grep -lFz -- "$scratch/" /proc/[0-9]*/cmdline 2>/dev/null || true; } |
+		while read -r file; do
 		! { tr "\0" " " <"$file"; } 2>/dev/null | grep -F -- ' --node ' || true
 	done
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Disks that are lost, with real processes: a replica whose directory is gone comes back with an empty one and has no vote
-# before it has everything; nothing that was acknowledged is lost, whoever else is down or behind. (faults: 38)
+# Disks that are lost, with real processes: a replica whose directory is gone comes back with an
+# empty one and has no vote before it has everything; nothing that was acknowledged is lost, whoever
+# else is down or behind. (faults: 38)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 append() {
-	"$SYNOD_BIN/kvctl" --config "$config" --timeout 60s append "$1" "$2" >/dev/null || fail "append of $2: exit code $?"
+	"$SYNOD_BIN/kvctl" --config "$config" --timeout 60s append "$1" "$2" >/dev/null ||
+		fail "append of $2: exit code $?"
 }
 
 # Items FIRST to LAST, each with a semicolon behind it.
@@ -13,7 +15,8 @@ items() {
 	seq -s ';' "$1" "$2" | sed 's/$/;/'
 }
 
-# Each replica of a group of three is the leader once, and shows the same: replicas_agree GROUP NODE…
+# Each replica of a group of three is the leader once, and shows the same: replicas_agree GROUP
+# NODE…
 replicas_agree() {
 	local group=$1 node
 	shift
@@ -22,12 +25,14 @@ replicas_agree() {
 		kv export
 		expect 0
 		sort "$scratch/out" >"$scratch/state.$node"
-		cmp "$scratch/state.$1" "$scratch/state.$node" || fail "$node has something else than $1"
+		cmp "$scratch/state.$1" "$scratch/state.$node" ||
+			fail "$node has something else than $1"
 	done
 }
 
 led_by() {
-	"$SYNOD_BIN/kvctl" --config "$config" member transfer "$1" "$2" >/dev/null 2>&1 && [[ $(leader_of "$1") == "$2" ]]
+	"$SYNOD_BIN/kvctl" --config "$config" member transfer "$1" "$2" >/dev/null 2>&1 &&
+		[[ $(leader_of "$1") == "$2" ]]
 }
 
 # --- groups of three ---
@@ -63,7 +68,8 @@ for group in 1 2 3 4 5; do
 done
 
 begin "fifty times an append races a kill, of which every other one takes the disk along"
-# course: 2015 diskv Test5Simultaneous — Five groups at once, ten rounds each, so that it does not take a minute.
+# course: 2015 diskv Test5Simultaneous — Five groups at once, ten rounds each, so that it does not
+# take a minute.
 letters=(a b c)
 for ((round = 0; round < 10; round++)); do
 	victims=() appends=()
@@ -169,5 +175,6 @@ done
 cluster restart g1d g1e
 await "all nodes" all_vote
 kv get value
-[[ $out == "$(items 0 99)" || $out == "nobody has acknowledged this" ]] || fail "the value is '$out'"
+[[ $out == "$(items 0 99)" || $out == "nobody has acknowledged this" ]] ||
+	fail "the value is '$out'"
 finish

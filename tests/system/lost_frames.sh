@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Replies that are lost, connections of which one end is gone, and links that are slow. (faults: 49, 50, 73)
+# Replies that are lost, connections of which one end is gone, and links that are slow. (faults: 49,
+# 50, 73)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh

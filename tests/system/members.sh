@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Members that come and go, with real processes and under load: one is added, one removed, one replaced that never comes back,
-# all restarted; nothing is lost, and no request fails for good. (faults: 39)
+# Members that come and go, with real processes and under load: one is added, one removed, one
+# replaced that never comes back, all restarted; nothing is lost, and no request fails for good.
+# (faults: 39)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -12,7 +13,8 @@ section() {
 	{
 		printf '\n[node %s]\nrole = %s\n' "$1" "$2"
 		[[ $# -lt 3 ]] || printf 'group = %s\n' "$3"
-		printf 'listen = 127.0.0.1:%d\nhttp = 127.0.0.1:%d\ndir = %s\n' $((base_port + ports)) $((base_port + 1000 + ports)) "$run/$1"
+		printf 'listen = 127.0.0.1:%d\nhttp = 127.0.0.1:%d\ndir = %s\n' \
+			$((base_port + ports)) $((base_port + 1000 + ports)) "$run/$1"
 	} >>"$config"
 }
 
@@ -22,7 +24,8 @@ without_section() {
 }
 
 member_names() {
-	"$SYNOD_BIN/kvctl" --config "$config" -o json member list "$1" | jq -r '[.members[] | .name] | join(" ")'
+	"$SYNOD_BIN/kvctl" --config "$config" -o json member list "$1" |
+		jq -r '[.members[] | .name] | join(" ")'
 }
 
 votes() {
@@ -37,7 +40,8 @@ member() {
 # Starts a node as a child of this script; its process id is in `child`.
 own_child() {
 	local program
-	program=$(sed -n "/^\[node $1\]/,/^\[/s/^role = //p" "$config" | sed 's/shardkv/shardkvd/; s/shardmaster/shardmasterd/')
+	program=$(sed -n "/^\[node $1\]/,/^\[/s/^role = //p" "$config" |
+		sed 's/shardkv/shardkvd/; s/shardmaster/shardmasterd/')
 	mkdir -p "$run/$1"
 	"$SYNOD_BIN/$program" --config "${2:-$config}" --node "$1" 2>>"$run/$1/log" &
 	child=$!
@@ -60,14 +64,16 @@ load_start --clients 4 --timeout-ms 60000
 begin "a node that nobody has added waits, and serves nobody"
 section g1d shardkv 1
 cluster restart g1d
-await "g1d to say so" grep -q "event=joining .*kvctl member add 1 g1d $(address g1d listen)" "$run/g1d/log"
+await "g1d to say so" grep -q "event=joining .*kvctl member add 1 g1d $(address g1d listen)" \
+	"$run/g1d/log"
 try "$tools/ask" "$(address g1d listen)" demo key 5000
 expect 0 NOT_LEADER
 [[ ! -e $run/g1d/log-0000000000000001 ]] || fail "it has a log, and no group"
 http_code() {
 	curl -s -o "$scratch/body" -w '%{http_code}' "http://$(address g1d http)$1"
 }
-same "$(http_code /readyz) $(http_code /livez) $(http_code /get/key)" "503 200 503" "/readyz, /livez and a key"
+same "$(http_code /readyz) $(http_code /livez) $(http_code /get/key)" "503 200 503" \
+	"/readyz, /livez and a key"
 http_code /api/v1/status >/dev/null
 same "$(jq -r .state "$scratch/body")" joining "its state"
 load_goes_on 20
@@ -80,7 +86,8 @@ g1d_is_ready() {
 	[[ $(http_code /readyz) == 200 ]]
 }
 await "g1d to be ready" g1d_is_ready
-grep -q 'event=member_of replica=4 ' "$run/g1d/log" || fail "it was not welcomed: $(cat "$run/g1d/log")"
+grep -q 'event=member_of replica=4 ' "$run/g1d/log" ||
+	fail "it was not welcomed: $(cat "$run/g1d/log")"
 load_goes_on 50
 
 begin "one that is killed at every moment of its way into the group arrives all the same"
@@ -88,7 +95,8 @@ section g1e shardkv 1
 member --no-wait add 1 g1e
 for moment in listening joining member_of link_up started snapshot member_promoted; do
 	own_child g1e
-	timeout 5 bash -c "until grep -q 'event=$moment' '$run/g1e/log'; do sleep 0.01; done" || true
+	timeout 5 bash -c "until grep -q 'event=$moment' '$run/g1e/log'; do sleep 0.01; done" ||
+		true
 	kill -KILL "$child"
 	wait "$child" 2>/dev/null || true
 	mv "$run/g1e/log" "$run/g1e/log.$moment"
@@ -136,7 +144,8 @@ read -ra stay < <(member_names 1)
 numbers=$(grep -h '^member = ' "$run/${stay[0]}/identity" | cut -d ' ' -f 3,4 | sort)
 cluster restart "${stay[@]}"
 for node in "${stay[@]}"; do await "$node to vote" votes "$node"; done
-same "$(grep -h '^member = ' "$run/${stay[0]}/identity" | cut -d ' ' -f 3,4 | sort)" "$numbers" "numbers and names"
+same "$(grep -h '^member = ' "$run/${stay[0]}/identity" | cut -d ' ' -f 3,4 |
+	sort)" "$numbers" "numbers and names"
 load_goes_on 50
 
 begin "one that was away while the others changed asks them first: it follows, or learns that it is removed"
@@ -164,7 +173,8 @@ for node in "${stay[@]}"; do
 	expect 0
 	sort "$scratch/out" >"$scratch/state.$node"
 	[[ -s $scratch/state.$node ]] || fail "$node shows nothing"
-	cmp "$scratch/state.${stay[0]}" "$scratch/state.$node" || fail "$node has something else than ${stay[0]}"
+	cmp "$scratch/state.${stay[0]}" "$scratch/state.$node" ||
+		fail "$node has something else than ${stay[0]}"
 done
 
 begin "the shard masters and the view service likewise"
@@ -172,7 +182,8 @@ for role in masters:shardmaster:m views:viewserver:v; do
 	IFS=: read -r group kind letter <<<"$role"
 	section "${letter}4" "$kind"
 	cluster restart "${letter}4"
-	await "${letter}4 to say so" grep -q "event=joining .*kvctl member add $group ${letter}4 " "$run/${letter}4/log"
+	await "${letter}4 to say so" grep -q "event=joining .*kvctl member add $group ${letter}4 " \
+		"$run/${letter}4/log"
 	member add "$group" "${letter}4"
 	await "${letter}4 to vote" votes "${letter}4"
 	member remove "$group" "${letter}1"

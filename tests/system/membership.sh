@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Members of groups come and go, with real processes: kvctl member, and scripts/cluster.sh add and remove; clients, and what
-# kvctl shows, follow. (faults: 39, 40)
+# Members of groups come and go, with real processes: kvctl member, and scripts/cluster.sh add and
+# remove; clients, and what kvctl shows, follow. (faults: 39, 40)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_interrupt.sh
@@ -42,7 +42,8 @@ expect 0
 begin "member list shows what the group knows"
 kv member list 1
 expect 0
-grep -qE "^ *2 +g1b +$(address g1b listen) +voter +(up|leader) +0 " <<<"$out" || fail "it printed: $out"
+grep -qE "^ *2 +g1b +$(address g1b listen) +voter +(up|leader) +0 " <<<"$out" ||
+	fail "it printed: $out"
 kv -o json member list 1
 expect_json '[.members[] | .number, .name, .role] | join(" ")' '1 g1a voter 2 g1b voter 3 g1c voter'
 expect_json '[.members[] | select(.leader)] | length' 1
@@ -112,7 +113,8 @@ expect 4
 expect_error "g1x does not answer at 127.0.0.1:$((base_port + 98)) yet"
 expect_error 'g1x has not been heard'
 kv -o json member list 1
-expect_json '.members[] | select(.name == "g1x") | .role, .waits_for' $'learner\ng1x has not been heard'
+expect_json '.members[] | select(.name == "g1x") | .role, .waits_for' \
+	$'learner\ng1x has not been heard'
 kv member add 1 g1x 127.0.0.1:$((base_port + 98)) --no-wait
 expect 0 OK
 kv member promote 1 g1x
@@ -165,7 +167,8 @@ dead=g1b
 cluster kill "$dead"
 {
 	cat "$config"
-	printf '\n[node g1e]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 60)) "$run/g1e"
+	printf '\n[node g1e]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' \
+		$((base_port + 60)) "$run/g1e"
 } >"$scratch/with_g1e.conf"
 "$SYNOD_BIN/shardkvd" --config "$scratch/with_g1e.conf" --node g1e >"$scratch/g1e.log" 2>&1 &
 g1e=$!
@@ -174,7 +177,8 @@ kv -o json member replace 1 "$dead" g1e 127.0.0.1:$((base_port + 60))
 expect 0
 expect_json '.ok, .role' $'true\nvoter'
 expect_error "takes the place of $dead"
-[[ " $(voters 1) " == *" g1e "* && " $(voters 1) " != *" $dead "* ]] || fail "the voters are $(voters 1)"
+[[ " $(voters 1) " == *" g1e "* && " $(voters 1) " != *" $dead "* ]] ||
+	fail "the voters are $(voters 1)"
 kv member replace 1 "$dead" g1e 127.0.0.1:$((base_port + 60))
 expect 0 OK
 load_goes_on 50
@@ -198,7 +202,8 @@ kv member transfer 1 g1e
 expect 0
 cluster kill "$alive"
 is_down() {
-	"$SYNOD_BIN/kvctl" --config "$config" -o json member list 1 | jq -e ".members[] | select(.name == \"$1\") | .up | not" >/dev/null
+	"$SYNOD_BIN/kvctl" --config "$config" -o json member list 1 |
+		jq -e ".members[] | select(.name == \"$1\") | .up | not" >/dev/null
 }
 await "the leader to miss it" is_down "$alive"
 kv_timeout=5s kv member remove 1 "$others"
@@ -270,9 +275,11 @@ expect 64
 begin "one that waits to be added is no member that still runs: its removal is done at once"
 {
 	cat "$config"
-	printf '\n[node g1w]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' $((base_port + 90)) "$scratch/g1w"
+	printf '\n[node g1w]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' \
+		$((base_port + 90)) "$scratch/g1w"
 } >"$scratch/with_g1w.conf"
-helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/with_g1w.conf" --node g1w >"$scratch/g1w.log" 2>&1
+helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/with_g1w.conf" --node g1w \
+	>"$scratch/g1w.log" 2>&1
 waiting=$helper
 await "it to wait" grep -q event=joining "$scratch/g1w.log"
 kill -STOP "$waiting"
@@ -280,7 +287,8 @@ kv member add 1 g1w 127.0.0.1:$((base_port + 90)) --no-wait
 expect 0 OK
 "$SYNOD_BIN/kvctl" --config "$config" --timeout 30s member remove 1 g1w >"$scratch/removed" 2>&1 &
 removal=$!
-gone() { [[ $("$SYNOD_BIN/kvctl" --config "$config" -o json member list 1 | jq '[.members[] | select(.name == "g1w")] | length') == 0 ]]; }
+gone() { [[ $("$SYNOD_BIN/kvctl" --config "$config" -o json member list 1 |
+	jq '[.members[] | select(.name == "g1w")] | length') == 0 ]]; }
 await "it to be removed" gone
 kill -CONT "$waiting"
 wait "$removal" || fail "$(<"$scratch/removed")"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Members move to other addresses, one by one and all at once: whoever was not told finds them, and the group's list, the shard masters and
-# clients follow. (faults: 39, 40)
+# Members move to other addresses, one by one and all at once: whoever was not told finds them, and
+# the group's list, the shard masters and clients follow. (faults: 39, 40)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Where the list of a group says that a member is: listed GROUP NODE
 listed() {
-	"$SYNOD_BIN/kvctl" --config "$config" -o json member list "$1" 2>/dev/null | jq -r ".members[] | select(.name == \"$2\") | .address"
+	"$SYNOD_BIN/kvctl" --config "$config" -o json member list "$1" 2>/dev/null |
+		jq -r ".members[] | select(.name == \"$2\") | .address"
 }
 
 listed_is() {
@@ -14,11 +15,13 @@ listed_is() {
 }
 
 known_addresses() {
-	"$SYNOD_BIN/kvctl" --config "$config" -o json config 2>/dev/null | jq -r '.groups[] | select(.gid == 1) | .members | sort | join(" ")'
+	"$SYNOD_BIN/kvctl" --config "$config" -o json config 2>/dev/null |
+		jq -r '.groups[] | select(.gid == 1) | .members | sort | join(" ")'
 }
 
 masters_know() {
-	[[ $(known_addresses) == "$(for node in g1a g1b g1c; do address "$node" listen; done | sort | paste -sd ' ')" ]]
+	[[ $(known_addresses) == "$(for node in g1a g1b g1c; do address "$node" listen; done |
+		sort | paste -sd ' ')" ]]
 }
 
 # Its section, in place: set_port NODE PORT [FILE]

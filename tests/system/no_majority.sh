@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Without a majority nothing is acknowledged, the exit code says what is certain, and others are served. (faults: 50)
+# Without a majority nothing is acknowledged, the exit code says what is certain, and others are
+# served. (faults: 50)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -15,7 +16,8 @@ kv put "${first[0]}" before
 expect 0
 kv put "${second[0]}" before
 expect 0
-same "$(status_json '[.nodes[] | select(.role == "shardkv" and .leader) | .keys] | join(" ")')" "1 1" "keys of the groups"
+same "$(status_json '[.nodes[] | select(.role == "shardkv" and .leader) | .keys] | join(" ")')" \
+	"1 1" "keys of the groups"
 
 begin "a group without a majority acknowledges nothing: certainly not applied, or unknown"
 leader=$(leader_of 1)
@@ -25,7 +27,8 @@ done
 codes=()
 for key in "${first[@]}"; do
 	kv put "$key" during
-	[[ $status -eq 3 || $status -eq 4 ]] || fail "put without a majority returned $status: $out $err"
+	[[ $status -eq 3 || $status -eq 4 ]] ||
+		fail "put without a majority returned $status: $out $err"
 	codes+=("$status")
 done
 kv get "${first[0]}"
@@ -51,7 +54,8 @@ for number in 0 1 2 3; do
 	elif [[ ${codes[number]} -eq 3 ]]; then
 		expect 1
 	else
-		[[ $status -eq 1 || $out == before || $out == during ]] || fail "get returned $status: $out"
+		[[ $status -eq 1 || $out == before || $out == during ]] ||
+			fail "get returned $status: $out"
 	fi
 done
 kv put "${first[1]}" after

@@ -29,7 +29,8 @@ typed() {
 		set -e
 		while IFS= read -r line; do
 			echo "\$ $line"
-			# That a group has no leader at the moment is an answer, and no failure of the command.
+			# That a group has no leader at the moment is an answer, and no failure of
+			# the command.
 			eval "$line" </dev/null || [[ $? -eq 3 && $line == kvctl\ status* ]]
 		done
 	)
@@ -54,7 +55,8 @@ expect 0
 
 begin "a disk is lost"
 follow 'A disk is lost' 5
-grep -q 'event=member_bound replica=2 binding=1' "$run/g1a/log" || fail "g1b has not come back with another disk"
+grep -q 'event=member_bound replica=2 binding=1' "$run/g1a/log" ||
+	fail "g1b has not come back with another disk"
 
 begin "a machine is lost"
 follow 'A machine is lost' 4

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Output that cannot be written: whatever was done stays done, and the exit code says so: 6 after success, a failure keeps its own,
-# and a reader that has gone is no failure. In every command of kvctl, and in the other programs.
+# Output that cannot be written: whatever was done stays done, and the exit code says so: 6 after
+# success, a failure keeps its own, and a reader that has gone is no failure. In every command of
+# kvctl, and in the other programs.
 # faults: 95
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -17,7 +18,8 @@ paxos_ready() {
 }
 await "a log" paxos_ready
 
-# kvctl with stdout on a full disk, closed, and on a pipe that nobody reads; then the status is in status, stderr in err.
+# kvctl with stdout on a full disk, closed, and on a pipe that nobody reads; then the status is in
+# status, stderr in err.
 unprinted() { # full|closed|pipe KVCTL-ARGUMENTS…
 	local how=$1
 	shift
@@ -129,9 +131,12 @@ kv get i1 i2
 expect 0 $'i1\t1\ni2\t2'
 
 begin "reads and everything else that prints"
-for command in 'get key' 'get key list' 'get -o json key' 'get --prefix ""' 'get --prefix "" --count' 'get --prefix "" -o json' \
-	'export' 'export --format csv' 'export -o json' 'status' 'status -o json' 'shards' 'shards -o json' 'config' 'config -o json' \
-	'member list' 'view' 'view -o json' 'log read' 'log read -o json' 'log slot 1' 'paxos min' 'paxos max' 'paxos status 1' \
+for command in 'get key' 'get key list' 'get -o json key' 'get --prefix ""' \
+	'get --prefix "" --count' 'get --prefix "" -o json' \
+	'export' 'export --format csv' 'export -o json' 'status' 'status -o json' 'shards' \
+	'shards -o json' 'config' 'config -o json' \
+	'member list' 'view' 'view -o json' 'log read' 'log read -o json' 'log slot 1' 'paxos min' \
+	'paxos max' 'paxos status 1' \
 	'doctor' 'version' 'help' 'help get' 'completion bash' 'trace key'; do
 	eval "done_unprinted read $command"
 done
@@ -208,11 +213,13 @@ same "$(<"$scratch/out")" value "read without stdin and stderr"
 
 begin "kvbench, kvcheck and synod-sim"
 status=0
-"$SYNOD_BIN/kvbench" --config "$config" --duration 0.2s --keys 10 --clients 1 --history "$scratch/history" >/dev/full 2>"$scratch/err" || status=$?
+"$SYNOD_BIN/kvbench" --config "$config" --duration 0.2s --keys 10 --clients 1 \
+	--history "$scratch/history" >/dev/full 2>"$scratch/err" || status=$?
 same "$status" 6 "exit code of kvbench"
 grep -q 'No space left' "$scratch/err" || fail "kvbench says nothing: $(<"$scratch/err")"
 status=0
-"$SYNOD_BIN/kvbench" --config "$config" --duration 0.2s --keys 10 --clients 1 --history /dev/full >"$scratch/out" 2>"$scratch/err" || status=$?
+"$SYNOD_BIN/kvbench" --config "$config" --duration 0.2s --keys 10 --clients 1 --history /dev/full \
+	>"$scratch/out" 2>"$scratch/err" || status=$?
 same "$status" 1 "exit code of kvbench without a history"
 grep -q '/dev/full: No space left' "$scratch/err" || fail "kvbench says nothing: $(<"$scratch/err")"
 : >"$scratch/empty"
@@ -232,14 +239,16 @@ done
 
 begin "a file that may not grow is an error of the write, not the end"
 status=0
-(ulimit -f 0 && exec "$SYNOD_BIN/kvctl" --config "$config" incr limited) >"$scratch/limited" 2>/dev/null || status=$?
+(ulimit -f 0 && exec "$SYNOD_BIN/kvctl" --config "$config" incr limited) >"$scratch/limited" \
+	2>/dev/null || status=$?
 same "$status" 6 "exit code with a file that may not grow"
 kv get limited
 expect 0 1
 
 begin "daemons print, and do not log into their data"
 status=0
-"$SYNOD_BIN/shardkvd" --config "$config" --node g1a --print-config >/dev/full 2>"$scratch/err" || status=$?
+"$SYNOD_BIN/shardkvd" --config "$config" --node g1a --print-config >/dev/full 2>"$scratch/err" ||
+	status=$?
 same "$status" 6 "exit code of --print-config"
 cluster kill g1a >/dev/null
 helper_start "$SYNOD_BIN/shardkvd" --config "$config" --node g1a <&- >&- 2>&-
@@ -252,6 +261,7 @@ for number in 0 1 2; do
 	same "$(readlink "/proc/$helper/fd/$number")" /dev/null "descriptor $number"
 done
 kill -KILL "$helper"
-! grep -raE 'event=(started|leader_elected)' "$run/g1a" --exclude=log || fail "log lines among the data"
+! grep -raE 'event=(started|leader_elected)' "$run/g1a" --exclude=log ||
+	fail "log lines among the data"
 
 finish

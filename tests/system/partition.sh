@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Replicas that do not hear each other, in one direction or in both, and leaders that sleep. (faults: 7, 42, 43, 44)
+# Replicas that do not hear each other, in one direction or in both, and leaders that sleep.
+# (faults: 7, 42, 43, 44)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Agreement and the replicated log with real processes: kills, restarts of all, paused peers, memory that comes back, readers
-# that follow the log meanwhile. faults: 2, 7, 9, 11, 48, 49
+# Agreement and the replicated log with real processes: kills, restarts of all, paused peers, memory
+# that comes back, readers that follow the log meanwhile. faults: 2, 7, 9, 11, 48, 49
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -60,8 +60,10 @@ begin "a value of a megabyte is agreed on, and its memory comes back when all ar
 head -c 1000000 /dev/zero | tr '\0' 'x' >"$scratch/large"
 before=$(metric p2 synod_heap_bytes)
 for seq in {10..19}; do
-	"$SYNOD_BIN/kvctl" --config "$config" paxos start "$seq" --wait --peer p1 <"$scratch/large" >"$scratch/out"
-	[[ $(wc -c <"$scratch/out") -eq 1000009 ]] || fail "instance $seq is not decided: $(head -c 100 "$scratch/out")"
+	"$SYNOD_BIN/kvctl" --config "$config" paxos start "$seq" --wait --peer p1 \
+		<"$scratch/large" >"$scratch/out"
+	[[ $(wc -c <"$scratch/out") -eq 1000009 ]] ||
+		fail "instance $seq is not decided: $(head -c 100 "$scratch/out")"
 done
 p2_holds() {
 	[[ $(metric p2 synod_agreement_bytes) -gt $1 ]]
@@ -75,7 +77,8 @@ for node in p1 p2 p3; do
 done
 after=$(metric p2 synod_heap_bytes)
 # A sanitizer's allocator does not tell.
-[[ $before -eq 0 ]] || [[ $peak -gt $((before + 9000000)) && $((after - before)) -lt $(((peak - before) / 2)) ]] ||
+[[ $before -eq 0 ]] || [[ $peak -gt $((before + 9000000)) &&
+	$((after - before)) -lt $(((peak - before) / 2)) ]] ||
 	fail "heap of p2: $before before, $peak with ten values of a megabyte, $after afterwards"
 kv paxos status 12 --peer p3
 expect 0 forgotten
@@ -87,7 +90,8 @@ begin "an agreement costs as many messages as the header says"
 # course: 2015 paxos TestRPCCount
 requests() {
 	local node sum=0
-	for node in p1 p2 p3; do sum=$((sum + $(metric "$node" synod_agreement_requests_total))); done
+	for node in p1 p2 p3; do sum=$((sum + $(metric "$node" synod_agreement_requests_total))); \
+		done
 	echo "$sum"
 }
 first=$(requests)
@@ -164,7 +168,8 @@ same "$code" 5 "exit code for a value that is too large"
 begin "readers that follow the log agree, and miss nothing, while its leader is killed"
 total=120
 for reader in 1 2 3; do
-	helper_start "$SYNOD_BIN/kvctl" --config "$config" log tail 5 --count "$total" >"$scratch/tail.$reader" 2>"$scratch/tail.$reader.err"
+	helper_start "$SYNOD_BIN/kvctl" --config "$config" log tail 5 --count "$total" \
+		>"$scratch/tail.$reader" 2>"$scratch/tail.$reader.err"
 done
 readers=("${helpers[@]: -3}")
 for ((i = 1; i <= total; i++)); do
@@ -186,7 +191,8 @@ for ((i = 1; i <= total; i++)); do
 	printf '%d\tvalue %d\n' $((i + 4)) "$i"
 done >"$scratch/expected"
 for reader in 1 2 3; do
-	cmp "$scratch/expected" "$scratch/tail.$reader" || fail "reader $reader has seen something else: $(tail -n 3 "$scratch/tail.$reader")"
+	cmp "$scratch/expected" "$scratch/tail.$reader" ||
+		fail "reader $reader has seen something else: $(tail -n 3 "$scratch/tail.$reader")"
 done
 
 begin "whoever was started again with its own directory is not said to have another one"
@@ -197,18 +203,21 @@ await "all to be healthy" all_healthy
 kv status
 expect 0
 [[ $(grep -c ' paxos ' <<<"$out") -eq 3 ]] || fail "status does not show three paxosds: $out"
-[[ $(curl -sf "http://$(address p1 http)/api/v1/status" | jq -r '[.role, .log.last, .agreement.max] | join(" ")') == "paxos $((total + 4)) 31" ]] ||
+[[ $(curl -sf "http://$(address p1 http)/api/v1/status" |
+	jq -r '[.role, .log.last, .agreement.max] | join(" ")') == "paxos $((total + 4)) 31" ]] ||
 	fail "unexpected status of p1: $(curl -s "http://$(address p1 http)/api/v1/status")"
 same "$(metric p1 synod_agreement_conflicts_total)" 0 "conflicts"
 kv doctor
 expect 0
-grep -qE '^ok +paxosds: led by p[1-3], all 3 members answer' <<<"$out" || fail "doctor says nothing of the paxosds: $out"
+grep -qE '^ok +paxosds: led by p[1-3], all 3 members answer' <<<"$out" ||
+	fail "doctor says nothing of the paxosds: $out"
 
 # The bash code of docs/log.md, as it stands there.
 kvctl() {
 	"$SYNOD_BIN/kvctl" --config "$config" --timeout 30s "$@"
 }
-awk '/^```bash/ { code = 1; next } /^```/ { code = 0 } code' "$repository/docs/log.md" >"$scratch/log.bash"
+awk '/^```bash/ { code = 1; next } /^```/ { code = 0 } code' "$repository/docs/log.md" \
+	>"$scratch/log.bash"
 [[ $(grep -c '()' "$scratch/log.bash") -ge 7 ]] || fail "docs/log.md has lost its examples"
 # shellcheck disable=SC1091
 source "$scratch/log.bash"
@@ -237,12 +246,14 @@ for i in 1 2 3 4; do worker "$i" & helpers+=("$!"); done
 for worker in "${helpers[@]: -4}"; do wait "$worker"; done
 same "$(wc -l <"$scratch/protected")" 12 "lines that were written under the lock"
 awk '$2 == "in" { if (held) exit 1; held = $1; if ($1 <= last) exit 1; last = $1 } $2 == "out" { if (held != $1) exit 1; held = 0 }' \
-	"$scratch/held" || fail "two held the lock at a time, or tokens did not grow: $(cat "$scratch/held")"
+	"$scratch/held" || fail "two held the lock at a time, or tokens did not grow: $(cat \
+	"$scratch/held")"
 sleeper=$(lock sleeper)
 unlock "$sleeper" # by somebody else
 token=$(lock next)
 guarded "$token" "$scratch/protected" next
-! guarded "$sleeper" "$scratch/protected" 'too late' || fail "a holder that was given up has written"
+! guarded "$sleeper" "$scratch/protected" 'too late' ||
+	fail "a holder that was given up has written"
 unlock "$token"
 same "$(holder)" '' "the holder in the end"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Agreement and the replicated log while peers are cut off from each other, deaf, or paused. faults: 7, 8, 44
+# Agreement and the replicated log while peers are cut off from each other, deaf, or paused. faults:
+# 7, 8, 44
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh
@@ -72,7 +73,8 @@ mend
 for node in p1 p2 p3; do await "slot 2 at $node" chosen_at "$node" 2 meanwhile; done
 
 begin "a leader of the log that is paused is replaced, and readers miss nothing"
-helper_start "$SYNOD_BIN/kvctl" --config "$config" log tail 1 --count 6 >"$scratch/tail" 2>"$scratch/tail.err"
+helper_start "$SYNOD_BIN/kvctl" --config "$config" log tail 1 --count 6 >"$scratch/tail" \
+	2>"$scratch/tail.err"
 reader=$helper
 await "a leader" paxos_leader
 leader=$(paxos_leader)

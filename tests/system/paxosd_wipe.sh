@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Paxosds whose directories are removed: each takes part in the agreement again, by itself; everything that was decided and appended is
-# still there, and never another value. faults: 38
+# Paxosds whose directories are removed: each takes part in the agreement again, by itself;
+# everything that was decided and appended is still there, and never another value. faults: 38
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -16,7 +16,8 @@ metric() {
 }
 
 takes_part() {
-	[[ $(metric "$1" synod_agreement_takes_part) == 1 && $(metric "$1" synod_agreement_told_by) -ge ${2:-0} ]]
+	[[ $(metric "$1" synod_agreement_takes_part) == 1 &&
+		$(metric "$1" synod_agreement_told_by) -ge ${2:-0} ]]
 }
 
 min_is() {
@@ -49,7 +50,8 @@ for node in p1 p2 p3; do
 	begin "$node loses its directory, and takes part again"
 	wipe "$node"
 	await "$node to be told by both others" takes_part "$node" 2
-	grep -q 'event=agreement_inside .*binding=1 ' "$run/$node/log" || fail "$node does not say that it is inside: $(tail -n 5 "$run/$node/log")"
+	grep -q 'event=agreement_inside .*binding=1 ' "$run/$node/log" ||
+		fail "$node does not say that it is inside: $(tail -n 5 "$run/$node/log")"
 	await "status to say that all is well" all_healthy
 	for seq in 2 3 4 5; do
 		kv paxos status "$seq" --wait --peer "$node"
@@ -83,7 +85,8 @@ kv paxos start 200 alone --peer p3 --timeout 1s
 [[ $status -ne 0 ]] || fail "p3 has begun an instance: $out"
 kv status
 [[ $status -ne 0 ]] || fail "all is well, says status: $out"
-grep -qE '^p3 .*(does not vote|does not take part)' <<<"$out" || fail "status does not say what p3 lacks: $out"
+grep -qE '^p3 .*(does not vote|does not take part)' <<<"$out" ||
+	fail "status does not say what p3 lacks: $out"
 kv paxos status 100 --peer p2
 expect 0 "decided late 100"
 kv paxos start 200 two --peer p2

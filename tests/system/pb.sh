@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# View service, primary and backup as real processes: killed, stopped, paused, restarted and cut off while clients write.
+# View service, primary and backup as real processes: killed, stopped, paused, restarted and cut off
+# while clients write.
 # faults: 42, 44, 49, 50
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -12,7 +13,8 @@ view() {
 
 # NODE says over http who is who, and is right.
 shows_view() {
-	[[ $(curl -sf "http://$(address "$1" http)/api/v1/status" | jq -r .view.primary,.view.backup) == "$(view .primary,.backup)" ]]
+	[[ $(curl -sf "http://$(address "$1" http)/api/v1/status" |
+		jq -r .view.primary,.view.backup) == "$(view .primary,.backup)" ]]
 }
 
 # The view has a primary and a backup that holds the state, neither of them NODE.
@@ -22,7 +24,8 @@ pair_without() {
 
 # The primary is another one than NODE, and serves.
 primary_is_not() {
-	view "select(.primary != \"$1\" and .primary != \"\" and .acknowledged) | .primary" >/dev/null
+	view "select(.primary != \"$1\" and .primary != \"\" and .acknowledged) | .primary" \
+		>/dev/null
 }
 
 has_pair() {
@@ -163,19 +166,23 @@ load_check
 begin "the view service is not asked for every operation"
 # course: 2015 pbservice TestBasicFail
 pings() {
-	curl -s "http://$(address "$1" http)/metrics" | awk '/^synod_rpc_frames_received_total/ && /peer="client"/ && !/hello|status/ {sum += $2} END {print sum + 0}'
+	curl -s "http://$(address "$1" http)/metrics" |
+		awk '/^synod_rpc_frames_received_total/ && /peer="client"/ && !/hello|status/ {sum += $2} END {print sum + 0}'
 }
 before=$(($(pings v1) + $(pings v2) + $(pings v3)))
-"$SYNOD_BIN/kvbench" --config "$config" --pb --workload put --clients 16 --duration 500ms --warmup 100ms --keys 1000 -o json >"$scratch/pb.json"
+"$SYNOD_BIN/kvbench" --config "$config" --pb --workload put --clients 16 --duration 500ms \
+	--warmup 100ms --keys 1000 -o json >"$scratch/pb.json"
 [[ $(jq .ops "$scratch/pb.json") -gt 100 ]] || fail "hardly any operation: $(<"$scratch/pb.json")"
 after=$(($(pings v1) + $(pings v2) + $(pings v3)))
 [[ $((after - before)) -le 20 ]] || fail "clients asked the viewservers $((after - before)) times"
 
 begin "primary and backup take no less than a group of three replicas, in the same run (reported, not asserted)"
 for workload in put get; do
-	group=$("$SYNOD_BIN/kvbench" --config "$config" --workload $workload --clients 64 --duration 500ms --warmup 100ms --keys 10000 -o json |
+	group=$("$SYNOD_BIN/kvbench" --config "$config" --workload $workload --clients 64 \
+		--duration 500ms --warmup 100ms --keys 10000 -o json |
 		jq .ops_per_s)
-	pair=$("$SYNOD_BIN/kvbench" --config "$config" --pb --workload $workload --clients 64 --duration 500ms --warmup 100ms --keys 10000 -o json |
+	pair=$("$SYNOD_BIN/kvbench" --config "$config" --pb --workload $workload --clients 64 \
+		--duration 500ms --warmup 100ms --keys 10000 -o json |
 		jq .ops_per_s)
 	say "$workload/s: primary and backup $pair, Paxos group of three $group"
 done

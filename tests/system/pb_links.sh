@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Primary and backup while they cannot reach each other, and while viewservers are paused, cut off, or all gone. faults: 42, 44
+# Primary and backup while they cannot reach each other, and while viewservers are paused, cut off,
+# or all gone. faults: 42, 44
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_proxy.sh

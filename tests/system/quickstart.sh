@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# quickstart.sh interrupted in each of its phases: what it has started is stopped, or it is said what runs.
+# quickstart.sh interrupted in each of its phases: what it has started is stopped, or it is said
+# what runs.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/system/lib_interrupt.sh
@@ -9,8 +10,8 @@ tool() {
 	try "$repository/scripts/cluster.sh" "$@" --dir "$run"
 }
 
-# Programs that stand still when they are called: functions, which bash hands on to bash, since from some machines' /tmp
-# no program can be run. stand_still NAME [LINE]
+# Programs that stand still when they are called: functions, which bash hands on to bash, since from
+# some machines' /tmp no program can be run. stand_still NAME [LINE]
 export still_line='' still_reached=$scratch/still
 stand_still() {
 	unset -f dpkg-query make
@@ -28,7 +29,8 @@ said() {
 
 # Nothing that was started here still sleeps.
 no_stand_in() {
-	! grep -lFz "BASH_FUNC_$1%%" /proc/[0-9]*/environ 2>/dev/null | xargs -r grep -lFz "$still_reached" 2>/dev/null | grep -q .
+	! grep -lFz "BASH_FUNC_$1%%" /proc/[0-9]*/environ 2>/dev/null |
+		xargs -r grep -lFz "$still_reached" 2>/dev/null | grep -q .
 }
 
 for signal in INT TERM; do
@@ -84,16 +86,20 @@ expect_error 'ran before, and goes on'
 await "all nodes" all_healthy
 
 begin "lines fit a terminal of 80 columns"
-# A line that a path makes longer is not meant: there is nothing to divide it at. What stands before a carriage return
-# is overwritten.
-script -qec "stty cols 80 rows 24; $(printf '%q ' "${quickstart[@]}"); $(printf '%q ' "$repository/scripts/cluster.sh" status --dir "$run")
+# A line that a path makes longer is not meant: there is nothing to divide it at. What stands before
+# a carriage return is overwritten.
+script -qec "stty cols 80 rows 24; $(printf '%q ' "${quickstart[@]}"); $(printf '%q ' \
+	"$repository/scripts/cluster.sh" status --dir "$run")
 	$(printf '%q ' "$repository/scripts/cluster.sh" up --groups 3 --dir "$run")
-	for name in cluster quickstart setup bench; do $(printf %q "$repository/scripts")/\$name.sh --help; done" \
+	for name in cluster quickstart setup bench; do $(printf %q \
+		"$repository/scripts")/\$name.sh --help; done" \
 	/dev/null >"$scratch/output" 2>&1 </dev/null || true
 for words in 'export KVCTL_CONFIG=' 'NAME .* HEALTH' '2 groups, not 3' 'rounds'; do
-	tr -s '\r\n' ' ' <"$scratch/output" | grep -q -- "$words" || fail "there is no '$words': $(<"$scratch/output")"
+	tr -s '\r\n' ' ' <"$scratch/output" | grep -q -- "$words" ||
+		fail "there is no '$words': $(<"$scratch/output")"
 done
-sed 's/\r$//; s/.*\r//; s/\x1b\[K//g' "$scratch/output" | awk -v path="$run" 'length($0) > 80 && !index($0, path)' >"$scratch/long"
+sed 's/\r$//; s/.*\r//; s/\x1b\[K//g' "$scratch/output" |
+	awk -v path="$run" 'length($0) > 80 && !index($0, path)' >"$scratch/long"
 [[ ! -s $scratch/long ]] || fail "longer than 80 columns: $(<"$scratch/long")"
 tool clean
 expect 0

@@ -22,7 +22,8 @@ commands_of() {
 	awk -v title="## $1" '/^## /{inside = $0 == title} inside && /^    [^ ]/{print substr($0, 5)}' "$repository/README.md"
 }
 
-# Runs lines as one would type them, and stops at the first that fails. What takes long is cut short.
+# Runs lines as one would type them, and stops at the first that fails. What takes long is cut
+# short.
 typed() {
 	(
 		cd "$tree"
@@ -30,7 +31,8 @@ typed() {
 		kvbench() {
 			command kvbench "$@" --duration 1s
 		}
-		# That a group has no leader at the moment is an answer, and no failure of the command.
+		# That a group has no leader at the moment is an answer, and no failure of the
+		# command.
 		# shellcheck disable=SC2317 # the README's lines call it
 		kvctl() {
 			command kvctl "$@" || [[ $? -eq 3 && $1 == status ]]
@@ -44,7 +46,8 @@ typed() {
 }
 
 begin "the quick start ends well, on a machine where all is installed and built"
-grep -qE '^    \./scripts/quickstart\.sh( |$)' "$repository/README.md" || fail "the README does not name quickstart.sh"
+grep -qE '^    \./scripts/quickstart\.sh( |$)' "$repository/README.md" ||
+	fail "the README does not name quickstart.sh"
 try "$tree/scripts/quickstart.sh"
 expect 0
 grep -q 'are there and equal' <<<"$out" || fail "nothing was compared: $out"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Reads at any replica: linearizable ones of followers, and stale ones that say how old they may be. (faults: 4, 43)
+# Reads at any replica: linearizable ones of followers, and stale ones that say how old they may be.
+# (faults: 4, 43)
 for tool in curl jq; do
 	command -v "$tool" >/dev/null && continue
 	echo "SKIPPED: there is no $tool: scripts/setup.sh --tests installs it"
@@ -50,11 +51,13 @@ for i in {21..30}; do
 	expect 0 "$i"
 done
 # The tool takes the first replica for the leader until it has heard otherwise.
-[[ $(leader_of 1) == g1a ]] || "$SYNOD_BIN/kvctl" --config "$config" member transfer 1 g1a >/dev/null 2>&1 || true
+[[ $(leader_of 1) == g1a ]] ||
+	"$SYNOD_BIN/kvctl" --config "$config" member transfer 1 g1a >/dev/null 2>&1 || true
 await "g1a to lead" leads g1a
 kv get key --prefer follower
 expect 0 30
-(($(counted synod_server_reads_indexed_total) > before)) || fail "no follower has answered a linearizable read"
+(($(counted synod_server_reads_indexed_total) > before)) ||
+	fail "no follower has answered a linearizable read"
 kv put b/1 one
 kv put b/2 two
 kv get --prefix b/ --prefer follower
@@ -79,7 +82,8 @@ expect 1
 jq -e '.[0].value == "30" and .[0].age_ms >= 0' <<<"$out" >/dev/null || fail "printed $out"
 
 begin "what does not go together is refused"
-for wrong in "--max-age 5s" "--consistency fresh" "--prefer anybody" "--consistency stale --max-age 0" \
+for wrong in "--max-age 5s" "--consistency fresh" "--prefer anybody" \
+	"--consistency stale --max-age 0" \
 	"--consistency stale --max-age soon"; do
 	# shellcheck disable=SC2086 # words
 	kv get key $wrong
@@ -92,13 +96,15 @@ begin "over HTTP the age stands in a header"
 for node in g1a g1b g1c; do
 	stale $node ''
 	[[ $code == 200 && $(jq -r .value <<<"$out") == 30 ]] || fail "$node answered $code: $out"
-	grep -Eiq '^synod-age-ms: ([0-9]+|unknown)' "$headers" || fail "$node: no age in $(cat "$headers")"
+	grep -Eiq '^synod-age-ms: ([0-9]+|unknown)' "$headers" ||
+		fail "$node: no age in $(cat "$headers")"
 done
 for wrong in '&max_age_ms=0' '&consistency=stale' '&max_age_ms=x'; do
 	stale g1a "$wrong"
 	[[ $code == 400 ]] || fail "$wrong was answered $code: $out"
 done
-code=$(curl -sS -o "$scratch/body" -w '%{http_code}' "http://$(address g1a http)/get/key?max_age_ms=5")
+code=$(curl -sS -o "$scratch/body" -w '%{http_code}' "http://$(address g1a \
+	http)/get/key?max_age_ms=5")
 [[ $code == 400 ]] || fail "max_age_ms alone was answered $code"
 
 begin "a follower goes on when the leader is frozen, as soon as there is another"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All three replicas of a group are replaced, one after the other, while clients write and read: not one request fails, and what was acknowledged
-# is on machines none of which was there when it was written. (faults: 37, 39, 40)
+# All three replicas of a group are replaced, one after the other, while clients write and read: not
+# one request fails, and what was acknowledged is on machines none of which was there when it was
+# written. (faults: 37, 39, 40)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -8,11 +9,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 join() {
 	{
 		cat "${joined:-$config}"
-		printf '\n[node %s]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' "$1" "$2" "$run/$1"
+		printf '\n[node %s]\nrole = shardkv\ngroup = 1\nlisten = 127.0.0.1:%d\ndir = %s\n' \
+			"$1" "$2" "$run/$1"
 	} >"$scratch/with_$1.conf"
 	joined=$scratch/with_$1.conf
 	mkdir -p "$run/$1"
-	helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/with_$1.conf" --node "$1" >"$run/$1/log" 2>&1
+	helper_start "$SYNOD_BIN/shardkvd" --config "$scratch/with_$1.conf" --node "$1" \
+		>"$run/$1/log" 2>&1
 }
 
 cluster up --groups 1 >/dev/null
@@ -37,7 +40,8 @@ done
 
 begin "nothing has failed meanwhile, and nothing is missing"
 load_check
-grep -q 'unknown=0 not_applied=0 violations=0' "$scratch/load.out" || fail "requests have failed: $(<"$scratch/load.out")"
+grep -q 'unknown=0 not_applied=0 violations=0' "$scratch/load.out" ||
+	fail "requests have failed: $(<"$scratch/load.out")"
 all_there
 kv -o json member list 1
 expect_json '[.members[].name] | sort | join(" ")' 'g1x g1y g1z'

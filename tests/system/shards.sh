@@ -7,7 +7,8 @@ cluster up --groups 3 --replicas 1 --masters 3 --set shards=16
 
 # The number of shards of each group, in ascending order of groups.
 counts() {
-	"$SYNOD_BIN/kvctl" --config "$config" shards -o json | jq -r '[.shards | group_by(.)[] | length] | join(" ")'
+	"$SYNOD_BIN/kvctl" --config "$config" shards -o json |
+		jq -r '[.shards | group_by(.)[] | length] | join(" ")'
 }
 
 owner_of() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A replica is started with an older copy of its own directory: its group tells it so, and nothing is lost. (faults: 104)
+# A replica is started with an older copy of its own directory: its group tells it so, and nothing
+# is lost. (faults: 104)
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -41,7 +42,8 @@ put_back() {
 }
 
 ready() {
-	[[ $(curl -s -o "$scratch/ready" -w '%{http_code}' "http://$(address "$1" http)/readyz") == 200 ]]
+	[[ $(curl -s -o "$scratch/ready" -w '%{http_code}' "http://$(address "$1" http)/readyz") \
+		== 200 ]]
 }
 
 bound() {
@@ -64,7 +66,8 @@ cluster kill g1b
 put_back backup
 cluster restart g1b
 await "g1b to say what it is" logged g1b stale_copy
-grep 'event=stale_copy' "$run/g1b/log" | grep -qE 'told_by=g1[ac] lacks="(acknowledged entries|a later promise|a later start)"' ||
+grep 'event=stale_copy' "$run/g1b/log" |
+	grep -qE 'told_by=g1[ac] lacks="(acknowledged entries|a later promise|a later start)"' ||
 	fail "it does not say what is missing: $(grep event=stale_copy "$run/g1b/log")"
 await "g1b to be bound anew" logged_times g1b 'member_bound replica=2' 2
 await "g1b to serve" ready g1b

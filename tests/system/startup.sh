@@ -5,7 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster up --groups 1 --replicas 1 --masters 1
 
-# Runs shardkvd on a configuration until it ends, which it must do by itself: starts CONFIG ARGUMENT...
+# Runs shardkvd on a configuration until it ends, which it must do by itself: starts CONFIG
+# ARGUMENT...
 starts() {
 	try timeout --kill-after=5 "$deadline_s" "$SYNOD_BIN/shardkvd" --config "$@"
 }
@@ -15,7 +16,8 @@ variant() {
 	local file=$scratch/$1.conf expression
 	shift
 	sed -E "s/^(listen|http) = 127.0.0.1:[0-9]+/\1 = 127.0.0.1:PORT/; s|^dir = .*/([^/]*)$|dir = $scratch/variant/\1|" "$config" |
-		awk -v port=$((base_port + 50)) '{ while (sub(/PORT/, port)) port++; print }' >"$file"
+		awk -v port=$((base_port + 50)) '{ while (sub(/PORT/, port)) port++; print }' \
+		>"$file"
 	for expression in "$@"; do
 		sed -i -E "$expression" "$file"
 	done
@@ -60,11 +62,13 @@ expect_error 'SYNOD_HEARTBEAT_INTERVAL_MS'
 
 begin "a flag outweighs the environment, which outweighs the file, and --print-config says so"
 file=$(variant printed 's/^(name = demo)/\1\nheartbeat_interval_ms = 31\nelection_timeout_ms = 301\nsessions_max = 301/')
-try env SYNOD_ELECTION_TIMEOUT_MS=302 SYNOD_SESSIONS_MAX=302 "$SYNOD_BIN/shardkvd" --config "$file" --node g1a \
+try env SYNOD_ELECTION_TIMEOUT_MS=302 SYNOD_SESSIONS_MAX=302 "$SYNOD_BIN/shardkvd" \
+	--config "$file" --node g1a \
 	--sessions_max 303 --print-config
 expect 0
 grep -qE 'heartbeat_interval_ms = 31.*printed.conf' <<<"$out" || fail "heartbeat_interval_ms: $out"
-grep -qE 'election_timeout_ms = 302.*SYNOD_ELECTION_TIMEOUT_MS' <<<"$out" || fail "election_timeout_ms: $out"
+grep -qE 'election_timeout_ms = 302.*SYNOD_ELECTION_TIMEOUT_MS' <<<"$out" ||
+	fail "election_timeout_ms: $out"
 grep -qE 'sessions_max = 303.*--sessions_max' <<<"$out" || fail "sessions_max: $out"
 
 begin "an address in use is named"
@@ -113,8 +117,10 @@ if [[ $EUID -ne 0 ]]; then
 	starts "$file" --node g1a --dir "$scratch/readonly"
 	expect 1
 	expect_error "$scratch/readonly"
-elif setpriv --reuid=65534 --regid=65534 --clear-groups "$SYNOD_BIN/shardkvd" --version >/dev/null 2>&1; then
-	try timeout --kill-after=5 "$deadline_s" setpriv --reuid=65534 --regid=65534 --clear-groups \
+elif setpriv --reuid=65534 --regid=65534 --clear-groups "$SYNOD_BIN/shardkvd" --version >/dev/null \
+	2>&1; then
+	try timeout --kill-after=5 "$deadline_s" setpriv --reuid=65534 --regid=65534 \
+		--clear-groups \
 		"$SYNOD_BIN/shardkvd" --config "$file" --node g1a --dir "$scratch/readonly"
 	expect 1
 	expect_error "$scratch/readonly"
@@ -123,7 +129,8 @@ else
 fi
 
 begin "a directory that does not exist is made, with its parents"
-helper_start "$SYNOD_BIN/shardkvd" --config "$file" --node g1a --dir "$scratch/new/deep/g1a" 2>"$scratch/new.log"
+helper_start "$SYNOD_BIN/shardkvd" --config "$file" --node g1a --dir "$scratch/new/deep/g1a" \
+	2>"$scratch/new.log"
 await "the new node to start" grep -q event=started "$scratch/new.log"
 [[ -f $scratch/new/deep/g1a/identity ]] || fail "there is no data directory"
 kill -TERM "$helper"

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Strangers whose commands bear ids that nobody gave them, or that others have, and numbers that do not follow; at a group of the store, at
-# primary and backup, and at the log. None of it shuts an honest client out, or has its appends land twice or not at all. faults: 94
+# Strangers whose commands bear ids that nobody gave them, or that others have, and numbers that do
+# not follow; at a group of the store, at primary and backup, and at the log. None of it shuts an
+# honest client out, or has its appends land twice or not at all. faults: 94
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Strangers ask one node, once: a busy machine must not look like a lost leader.
-cluster up --masters 1 --groups 1 --views 1 --pb 2 --paxos 3 --set sessions_max=64 --set election_timeout_ms=1000 --set dead_pings=30
+cluster up --masters 1 --groups 1 --views 1 --pb 2 --paxos 3 --set sessions_max=64 \
+	--set election_timeout_ms=1000 --set dead_pings=30
 
 # The primary has the pings of a backup.
 has_pair() {
-	"$SYNOD_BIN/kvctl" --config "$config" -o json view 2>/dev/null | jq -e '.primary != "" and .backup != "" and .synced' >/dev/null
+	"$SYNOD_BIN/kvctl" --config "$config" -o json view 2>/dev/null |
+		jq -e '.primary != "" and .backup != "" and .synced' >/dev/null
 }
 await "a pair" has_pair
 kv put key value
@@ -53,9 +56,12 @@ for node in "$leader" "$primary"; do
 	[[ $node == "$leader" ]] || registrar=v1
 	registered $registrar register
 	before=$(slots "$node")
-	stray "$node" "append $((id + 1)) 1 1 stray x" "append $((id + 1000)) 1 1 stray x" "append 9223372036854775808 1 1 stray x" \
-		"append 18446744073709551615 1 1 stray x" "flood $((id + 1)) 3000 stray" "flood 9223372036854775000 3000 stray"
-	heard SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED "3000 SESSION_EXPIRED" "3000 SESSION_EXPIRED"
+	stray "$node" "append $((id + 1)) 1 1 stray x" "append $((id + 1000)) 1 1 stray x" \
+		"append 9223372036854775808 1 1 stray x" \
+		"append 18446744073709551615 1 1 stray x" "flood $((id + 1)) 3000 stray" \
+		"flood 9223372036854775000 3000 stray"
+	heard SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED \
+		"3000 SESSION_EXPIRED" "3000 SESSION_EXPIRED"
 	# But for what the leader learns of the registrar.
 	[[ $(slots "$node") -lt $((before + 10)) ]] || fail "$node has logged commands of strays"
 done
@@ -64,7 +70,8 @@ expect 1
 kv pb get stray
 expect 1
 registered "$log_leader" log-register
-stray "$log_leader" "log $((id + 1)) 1 1 x" "log 9223372036854775808 1 1 x" "log 18446744073709551615 1 1 x"
+stray "$log_leader" "log $((id + 1)) 1 1 x" "log 9223372036854775808 1 1 x" \
+	"log 18446744073709551615 1 1 x"
 heard SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED
 kv log read
 expect 0 $'1\tvalue'
@@ -74,11 +81,16 @@ for node in "$leader" "$primary"; do
 	registrar=m1
 	[[ $node == "$leader" ]] || registrar=v1
 	registered $registrar register
-	stray "$node" "append $id 1 1 twice/$node a" "append $id 1 1 twice/$node a" "append $id 1 1 twice/$node b" \
-		"append $id 2 1 twice/$node b" "append $id 1 1 twice/$node a" "append $id 3 3 twice/$node c" \
-		"append $id 2 1 twice/$node b" "append $id 2 2 twice/$node b" "append $id 1 1 twice/$node a" \
-		"append $id 9 9 twice/$node d" "append $id 8 8 twice/$node e" "append $id 4 3 twice/$node f"
-	heard "OK a" "OK a" SEQUENCE_REUSED "OK ab" "OK a" "OK abc" SEQUENCE_REUSED SEQUENCE_REUSED SEQUENCE_REUSED "OK abcd" \
+	stray "$node" "append $id 1 1 twice/$node a" "append $id 1 1 twice/$node a" \
+		"append $id 1 1 twice/$node b" \
+		"append $id 2 1 twice/$node b" "append $id 1 1 twice/$node a" \
+		"append $id 3 3 twice/$node c" \
+		"append $id 2 1 twice/$node b" "append $id 2 2 twice/$node b" \
+		"append $id 1 1 twice/$node a" \
+		"append $id 9 9 twice/$node d" "append $id 8 8 twice/$node e" \
+		"append $id 4 3 twice/$node f"
+	heard "OK a" "OK a" SEQUENCE_REUSED "OK ab" "OK a" "OK abc" SEQUENCE_REUSED \
+		SEQUENCE_REUSED SEQUENCE_REUSED "OK abcd" \
 		SEQUENCE_REUSED SEQUENCE_REUSED
 done
 registered "$log_leader" log-register
@@ -90,8 +102,10 @@ for node in "$leader" "$primary"; do
 	registrar=m1
 	[[ $node == "$leader" ]] || registrar=v1
 	registered $registrar register
-	stray "$node" "append $id 1 2 odd/$node x" "append $id 4194306 1 odd/$node x" "append $id 9223372036854775808 9223372036854775808 odd/$node x" \
-		"append $id 18446744073709551615 18446744073709551615 odd/$node x" "append $id 0 0 odd/$node x" "append $id 0 1 odd/$node x"
+	stray "$node" "append $id 1 2 odd/$node x" "append $id 4194306 1 odd/$node x" \
+		"append $id 9223372036854775808 9223372036854775808 odd/$node x" \
+		"append $id 18446744073709551615 18446744073709551615 odd/$node x" \
+		"append $id 0 0 odd/$node x" "append $id 0 1 odd/$node x"
 	heard BAD_REQUEST SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED BAD_REQUEST BAD_REQUEST
 	# Whose id it is has lost nothing by it.
 	stray "$node" "append $id 1 1 odd/$node a"
@@ -108,9 +122,11 @@ for ((i = 0; i < 80; i++)); do
 	registered m1 register
 	commands+=("append $id 1 1 others x" "append $id 2 2 others x")
 done
-stray "$leader" "${commands[@]}" "append $evicted 2 2 evicted b" "append $evicted 3 3 evicted c" "append $evicted 1 1 evicted a"
+stray "$leader" "${commands[@]}" "append $evicted 2 2 evicted b" "append $evicted 3 3 evicted c" \
+	"append $evicted 1 1 evicted a"
 tail -n 3 <<<"$out" >"$scratch/last"
-same "$(paste -sd ' ' "$scratch/last")" "SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED" "answers to who was evicted"
+same "$(paste -sd ' ' "$scratch/last")" "SESSION_EXPIRED SESSION_EXPIRED SESSION_EXPIRED" \
+	"answers to who was evicted"
 registered m1 register
 stray "$leader" "append $id 1 1 evicted c"
 heard "OK abc"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Causal traces of real daemons: what --trace FILE writes, what kvctl trace --merge makes of it, and the way
-# of one request.
+# Causal traces of real daemons: what --trace FILE writes, what kvctl trace --merge makes of it, and
+# the way of one request.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -36,7 +36,8 @@ same "${#traces[@]}" 14 "every node has a trace"
 merged "$scratch"/*.trace
 [[ $out == hosts=16\ * ]] || fail "not all hosts are there: $out"
 grep -qE '^send command .*to=g1.' "$scratch/merged" || fail "no command of kvctl"
-for event in 'receive pb_forward' 'receive agreement ' 'receive view_ping' 'receive accept ' 'sync slot' \
+for event in 'receive pb_forward' 'receive agreement ' 'receive view_ping' 'receive accept ' \
+	'sync slot' \
 	'chosen slot'; do
 	grep -q "^$event" "$scratch/merged" || fail "no '$event'"
 done
@@ -131,7 +132,8 @@ expect 1
 begin "as a table, and as JSON with clocks and causes"
 kv trace city
 expect 0
-same "$(head -n 1 <<<"$out" | tr -s ' ')" 'LINE NODE EVENT SLOT BALLOT CAUSE LAMPORT HLC' "the titles"
+same "$(head -n 1 <<<"$out" |
+	tr -s ' ')" 'LINE NODE EVENT SLOT BALLOT CAUSE LAMPORT HLC' "the titles"
 [[ $(sed -n 2p <<<"$out") =~ ^\ +1\ +client\ +send\ query\ to\ g1 ]] || fail "first line: $out"
 kv -o json trace city
 expect 0

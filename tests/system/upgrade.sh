@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Data directories of every earlier version start under this one with equal contents: tests/fixtures, which make.sh
-# made.
+# Data directories of every earlier version start under this one with equal contents:
+# tests/fixtures, which make.sh made.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# The groups' addresses stand in the shard masters' configurations: the ports are those of the fixture, outside of
-# the range that reserve_ports takes from, and one run of this test at a time uses them.
+# The groups' addresses stand in the shard masters' configurations: the ports are those of the
+# fixture, outside of the range that reserve_ports takes from, and one run of this test at a time
+# uses them.
 exec {fixture_lock}>"${TMPDIR:-/tmp}/synod-test-fixture-v1.lock"
 flock "$fixture_lock"
 if ! ports_free 30101 30112 || ! ports_free 31101 31112; then
 	skip "the ports 30101-30112 and 31101-31112, which the fixture needs, are in use"
 fi
 
-# All that is to be compared. Not the sessions (sessions.json says how many there were): that version has them end
-# an hour after their last request, by the wall clock.
+# All that is to be compared. Not the sessions (sessions.json says how many there were): that
+# version has them end an hour after their last request, by the wall clock.
 compare() {
 	kv -o json export
 	expect 0
@@ -28,7 +29,8 @@ compare() {
 }
 
 identified() {
-	grep -q '^synod-identity 4' "$run/$1/identity" && grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
+	grep -q '^synod-identity 4' "$run/$1/identity" &&
+		grep -q '^cluster_id = .*[1-9a-f]' "$run/$1/identity"
 }
 
 replicas_vote() {
@@ -53,8 +55,10 @@ starts_from() {
 	for node in "${nodes[@]}"; do
 		await "$node to know the cluster's id" identified "$node"
 	done
-	same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u | wc -l)" 1 "ids of one cluster"
-	same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u | wc -l)" 4 "ids of four groups"
+	same "$(sed -n 's/^cluster_id = //p' "$run"/*/identity | sort -u |
+		wc -l)" 1 "ids of one cluster"
+	same "$(sed -n 's/^group_id = //p' "$run"/{m,g,v,p}[123]*/identity | sort -u |
+		wc -l)" 4 "ids of four groups"
 
 	begin "version $version: with each replica as the leader"
 	for node in g1a g1b g1c; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The generator of messages (proto/generate.c) refuses a .proto that it does not understand, with the line and what is
-# wrong, and then writes nothing: no limit is lost because a word was mistyped.
+# The generator of messages (proto/generate.c) refuses a .proto that it does not understand, with
+# the line and what is wrong, and then writes nothing: no limit is lost because a word was mistyped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 export LC_ALL=C
@@ -11,7 +11,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 passed=0 failed=0
 
-# refused FILE SED WHAT: proto/FILE, changed by the sed script, is refused, and the message has WHAT.
+# refused FILE SED WHAT: proto/FILE, changed by the sed script, is refused, and the message has
+# WHAT.
 refused() {
 	local said
 
@@ -57,7 +58,8 @@ refused kv.proto 's/message KvScan \{/message KvScan { bytes start = 1; }/' 'end
 for proto in proto/*.proto; do
 	name=$(basename "$proto" .proto)
 	"$generate" "$proto" "$scratch/h" "$scratch/c"
-	if cmp -s "$scratch/h" "${generate%/*}/wire/$name.gen.h" && cmp -s "$scratch/c" "${generate%/*}/wire/$name.gen.c"; then
+	if cmp -s "$scratch/h" "${generate%/*}/wire/$name.gen.h" &&
+		cmp -s "$scratch/c" "${generate%/*}/wire/$name.gen.c"; then
 		passed=$((passed + 1))
 	else
 		echo "$proto gives something else than was built"
