@@ -5,6 +5,8 @@ Measures the house: sizes of files and functions, assertions, comments, circles 
     tests/house.py              the row of the table in CONTRIBUTING.md
     tests/house.py --circles    also which files are in which circle, and by which calls
     tests/house.py --long       also the longest functions and files
+    tests/house.py --names      also the functions that other files can call and whose name begins
+                                with no module's
 
 Counted are the .c and .h files of src/. A function is what begins with its name at the left margin and ends with a
 closing brace there, as clang-format sets it; its length is that of its body. A file's circle is a set of .c files each of
@@ -74,6 +76,19 @@ def circles(edges):
     return sorted(found, key=lambda members: (-len(members), members))
 
 
+def without_prefix(defined):
+    """Global functions that begin neither with their room's name nor with that of a file of it."""
+    names = collections.defaultdict(set)
+    for path in ROOT.glob("src/*/*/*.[ch]"):
+        room = path.parent.name
+        names[room] |= {room, room.removeprefix("lib"), path.stem, path.stem.rstrip("s")}
+    return sorted(
+        (file, function)
+        for function, file in defined.items()
+        if not any(function.startswith(name + "_") for name in names[pathlib.Path(file).parent.name])
+    )
+
+
 def main():
     files = sorted(ROOT.glob("src/**/*.[ch]"))
     texts = {f.relative_to(ROOT).as_posix(): f.read_text() for f in files}
@@ -109,6 +124,8 @@ def main():
     print(f"asserts a function          {asserts / count:.2f}")
     print(f"comment lines (.h / .c)     {all_comments:.0f} % ({ratio['.h']:.0f} / {ratio['.c']:.0f})")
     print(f"files in circles (largest)  {100 * in_circles / len(edges):.0f} % ({len(found[0]) if found else 0}): {in_circles} of {len(edges)} in {len(found)} circles")
+    bare = without_prefix(defined)
+    print(f"globals without prefix      {len(bare)} of {len(defined)}")
     if "--circles" in sys.argv:
         for members in found:
             print(f"\ncircle of {len(members)}")
@@ -120,6 +137,9 @@ def main():
                 print(f"  {member}")
                 for other, words in sorted(calls.items()):
                     print(f"    → {pathlib.Path(other).name}: {', '.join(words[:6])}{' …' if len(words) > 6 else ''}")
+    if "--names" in sys.argv:
+        for file, function in bare:
+            print(f"{file}: {function}()")
     if "--long" in sys.argv:
         for length, name, function in sorted(functions, reverse=True)[:10]:
             print(f"{length:5} {name}: {function}()")
