@@ -37,6 +37,9 @@
  *   as X            the struct is wire_X (else the message's name in snake case)
  *   bare            of one number: in C it is that number, without a struct
  *   also T X        the struct has another field that no message carries
+ *   head M          the fields that it shares with the message M, which must be all of M's, are a
+ *                   struct of M's at the front of the struct: they have their own names there, and
+ *                   `head` is all of them
  *   checked         wire_check_X() of wire/check.h has the last word on what was decoded
  *
  * And of a file, in a line of its own before anything else: `in HEADER`, the header for everybody,
@@ -90,6 +93,7 @@ struct block {
 	char name[WORD];   /* in the .proto */
 	char c_name[WORD]; /* wire_… without wire_ */
 	char also[WORD];
+	char head[WORD];
 	bool is_enum, bare, checked;
 	bool contained, placed;
 	ProtobufCFieldDescriptor
@@ -213,7 +217,8 @@ static void block_directive(struct block *b, const char *d)
 	else if (strcmp(d, "checked") == 0)
 		b->checked = true;
 	else if (!take_argument(b->c_name, d, "as", b->at) &&
-		 !take_argument(b->also, d, "also", b->at))
+		 !take_argument(b->also, d, "also", b->at) &&
+		 !take_argument(b->head, d, "head", b->at))
 		fail(b->at, "a message knows no [%s] (proto/generate.c has the list)", d);
 }
 
@@ -473,6 +478,38 @@ static void check_block(struct block *b)
 	}
 }
 
+static const struct block *head_of(const struct block *b)
+{
+	return b->head[0] == 0 ? NULL : find_block(b->head);
+}
+
+/* The line of that number; NULL: it has none. */
+static const struct line *find_line(const struct block *b, unsigned number)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		if (b->lines[i].number == number)
+			return &b->lines[i];
+	return NULL;
+}
+
+static void check_head(const struct block *b)
+{
+	const struct block *head = head_of(b);
+
+	if (b->head[0] == 0)
+		return;
+	if (head == NULL || head->is_enum || head->bare || head->head[0] != 0 || has_arrays(head))
+		fail(b->at, "[head %s]: not a message of single fields in this file", b->head);
+	for (unsigned i = 0; i < head->count; i++) {
+		const struct line *l = find_line(b, head->lines[i].number);
+		const ProtobufCFieldDescriptor *f = l == NULL ? NULL : &b->fields[l - b->lines];
+		if (f == NULL || strcmp(f->name, head->fields[i].name) != 0 ||
+		    f->type != head->fields[i].type || is_message(f) || is_repeated(f))
+			fail(b->at, "[head %s]: %s = %u is not here, or is another field", b->head,
+			     head->lines[i].name, head->lines[i].number);
+	}
+}
+
 static void check_blocks(void)
 {
 	for (unsigned i = 0; i < nblocks; i++)
@@ -480,6 +517,8 @@ static void check_blocks(void)
 			check_block(&blocks[i]);
 	for (unsigned i = 0; i < nblocks; i++) {
 		const struct block *b = &blocks[i];
+		if (!b->is_enum)
+			check_head(b);
 		if (b->contained && (b->bare || (b->checked && has_arrays(b))))
 			fail(b->at, "another message contains this one: not [bare], and [checked] "
 				    "only without arrays in the arena");
@@ -558,12 +597,35 @@ static void put_member(const ProtobufCFieldDescriptor *f, const struct line *l)
 	put_comment(l->comment);
 }
 
+static void put_also(const struct block *b)
+{
+	if (b->also[0] != 0)
+		put("\t%s; /* not in the message */\n", b->also);
+}
+
+/* Two structs that begin alike: each name of one is another name of the other's. */
+static void put_head(const struct block *head)
+{
+	put("\tunion {\n\tstruct wire_%s head;\n\tstruct {\n", head->c_name);
+	for (unsigned i = 0; i < head->count; i++) {
+		put("\t");
+		put_type(&head->fields[i], &head->lines[i]);
+		put("%s;\n", head->fields[i].name);
+	}
+	put_also(head);
+	put("\t};\n\t};\n");
+}
+
 /* The struct, after those of the messages that it contains. */
 static void put_struct(struct block *b)
 {
+	const struct block *head = head_of(b);
+
 	if (b->placed)
 		return;
 	b->placed = true;
+	if (head != NULL)
+		put_struct(find_block(b->head));
 	for (unsigned i = 0; i < b->count; i++)
 		if (is_message(&b->fields[i]))
 			put_struct(type_of(&b->fields[i], b->at));
@@ -571,10 +633,12 @@ static void put_struct(struct block *b)
 		return;
 	put_above(b->comment);
 	put("struct wire_%s {\n", b->c_name);
+	if (head != NULL)
+		put_head(head);
 	for (unsigned i = 0; i < b->count; i++)
-		put_member(&b->fields[i], &b->lines[i]);
-	if (b->also[0] != 0)
-		put("\t%s; /* not in the message */\n", b->also);
+		if (head == NULL || find_line(head, b->lines[i].number) == NULL)
+			put_member(&b->fields[i], &b->lines[i]);
+	put_also(b);
 	put("};\n\n");
 }
 

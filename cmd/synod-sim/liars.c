@@ -19,7 +19,7 @@ struct lie {
 	struct rng *rng;
 	const struct paxos *core;
 	uint16_t method;
-	struct wire_paxos message;
+	struct wire_peer_any message;
 	struct wire_entry entries[4];
 	struct wire_range ranges[4];
 	struct buffer value; /* an entry */
@@ -121,7 +121,7 @@ static void lie_of_ballot(struct lie *lie)
 	static const uint16_t methods[] = {METHOD_PRE_VOTE,  METHOD_PREPARE,        METHOD_ACCEPT,
 					   METHOD_TAKE_OVER, METHOD_REJECT,         METHOD_PROMISE,
 					   METHOD_ACCEPTED,  METHOD_PRE_VOTE_REPLY, METHOD_FETCH};
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	m->slot = m->chosen + 1;
 	m->sequence = lie->method == METHOD_PRE_VOTE_REPLY ? ballot_of(lie, m->to) : 0;
@@ -147,7 +147,7 @@ static void lie_of_slot(struct lie *lie)
 	static const uint16_t methods[] = {
 		METHOD_PREPARE,  METHOD_PROMISE,        METHOD_FETCH,         METHOD_CHOSEN,
 		METHOD_ACCEPTED, METHOD_SNAPSHOT_FETCH, METHOD_SNAPSHOT_CHUNK};
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	bool ours = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED;
 	bool none = lie->method == METHOD_FETCH || lie->method == METHOD_CHOSEN;
@@ -179,7 +179,7 @@ static void lie_of_accept(struct lie *lie)
 
 static void lie_of_learning(struct lie *lie)
 {
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = METHOD_CHOSEN;
 	m->slot = m->chosen + 1;
 	entries_from(lie, m->slot);
@@ -219,7 +219,7 @@ static void lie_of_values(struct lie *lie)
 
 static void lie_of_promise(struct lie *lie)
 {
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = METHOD_PROMISE;
 	/* The candidate's own, where there is one. */
 	m->ballot = lie->core->seam.role == CONSENSUS_CANDIDATE ? lie->core->ballot
@@ -243,7 +243,7 @@ static void lie_of_promise(struct lie *lie)
 static void lie_of_accepted(struct lie *lie)
 {
 	const struct paxos *p = lie->core;
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	bool leads = p->seam.role == CONSENSUS_LEADER;
 	uint64_t end = leads ? p->next_slot : SLOT_MAX + 1;
 	lie->method = METHOD_ACCEPTED;
@@ -263,7 +263,7 @@ static void lie_of_accepted(struct lie *lie)
 
 static void lie_of_piece(struct lie *lie)
 {
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = METHOD_SNAPSHOT_CHUNK;
 	m->slot = m->chosen + 1;
 	a_good_entry(lie);
@@ -292,7 +292,7 @@ static void lie_of_flags(struct lie *lie)
 {
 	static const uint16_t methods[] = {METHOD_PREPARE, METHOD_PROMISE, METHOD_ACCEPTED,
 					   METHOD_CHOSEN, METHOD_PRE_VOTE_REPLY};
-	struct wire_paxos *m = &lie->message;
+	struct wire_peer_any *m = &lie->message;
 	lie->method = methods[rng_below(lie->rng, sizeof methods / sizeof methods[0])];
 	bool ours = lie->method == METHOD_PROMISE || lie->method == METHOD_ACCEPTED;
 	m->ballot = lie->method == METHOD_CHOSEN ? 0 : ballot_of(lie, ours ? m->to : m->from);
@@ -308,10 +308,10 @@ static void make(struct lie *lie)
 		lie_of_accept,   lie_of_learning,       lie_of_values,  lie_of_promise,
 		lie_of_accepted, lie_of_piece,          lie_of_address, lie_of_flags};
 	const struct paxos *p = lie->core;
-	lie->message = (struct wire_paxos){.group = p->options.group,
-					   .from = other_member(lie),
-					   .to = p->options.self,
-					   .chosen = p->chosen};
+	lie->message = (struct wire_peer_any){.group = p->options.group,
+					      .from = other_member(lie),
+					      .to = p->options.self,
+					      .chosen = p->chosen};
 	kinds[rng_below(lie->rng, sizeof kinds / sizeof kinds[0])](lie);
 }
 
@@ -329,7 +329,7 @@ static void tell(struct scene *scene, struct scene_replica *replica)
 			  .core = paxos_of(rsm_core(scene_rsm_of(scene, replica)))};
 	struct buffer payload = {0};
 	make(&lie);
-	wire_paxos_encode(&lie.message, &payload);
+	wire_peer_any_encode(&lie.message, &payload);
 	if (lie.cut)
 		payload.len -= 1 + rng_below(&scene->liars, payload.len - 1);
 	/* What is left of it may be whole by chance; then it is at least of no round. */

@@ -220,7 +220,7 @@ static uint64_t number(struct slice *in, uint64_t near)
 	}
 }
 
-static void change(struct slice *in, struct wire_paxos *m)
+static void change(struct slice *in, struct wire_peer_any *m)
 {
 	uint8_t which = input_u8(in);
 	struct wire_entry *e = m->nentries > 0 ? &m->entries[which / 18 % m->nentries] : NULL;
@@ -276,17 +276,17 @@ static void make_value(struct slice *in)
 }
 
 /* What a member in the victim's place would find plausible. */
-static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wire_paxos *m)
+static void invent(struct slice *in, uint32_t victim, uint16_t method, struct wire_peer_any *m)
 {
 	const struct paxos *p = core_of(victim);
 	uint32_t from = (victim + 1 + input_u8(in) % 2) % REPLICAS;
 	uint8_t how = input_u8(in);
 	uint64_t round = ballot_round(p->promised) + how % 3;
-	*m = (struct wire_paxos){.group = 7,
-				 .from = from + 1,
-				 .to = victim + 1,
-				 .chosen = p->chosen,
-				 .slot = p->chosen + 1};
+	*m = (struct wire_peer_any){.group = 7,
+				    .from = from + 1,
+				    .to = victim + 1,
+				    .chosen = p->chosen,
+				    .slot = p->chosen + 1};
 	m->entries = arena_get(&b.arena, 4 * sizeof *m->entries);
 	m->ranges = arena_get(&b.arena, 4 * sizeof *m->ranges);
 	switch (method) {
@@ -359,10 +359,10 @@ static void nothing(void *data, struct node *node)
 	(void)node;
 }
 
-static void say(uint32_t victim, uint16_t method, const struct wire_paxos *m)
+static void say(uint32_t victim, uint16_t method, const struct wire_peer_any *m)
 {
 	struct buffer payload = {0};
-	wire_paxos_encode(m, &payload);
+	wire_peer_any_encode(m, &payload);
 	b.message = (struct message){
 		.kind = MESSAGE_ONEWAY, .method = method, .payload = buffer_slice(&payload)};
 	struct print before = print_of(victim);
@@ -381,7 +381,7 @@ static void say(uint32_t victim, uint16_t method, const struct wire_paxos *m)
 
 static void speak(struct slice *in, bool genuine)
 {
-	struct wire_paxos m;
+	struct wire_peer_any m;
 	uint32_t victim = input_u8(in) % REPLICAS;
 	uint8_t which = input_u8(in);
 	uint16_t method = (uint16_t)(METHOD_PRE_VOTE +
@@ -395,7 +395,7 @@ static void speak(struct slice *in, bool genuine)
 		victim = heard->to;
 		method = heard->method;
 		if (heard->payload.len == 0 ||
-		    wire_paxos_decode(buffer_slice(&heard->payload), &b.arena, &m) != 0)
+		    wire_peer_any_decode(buffer_slice(&heard->payload), &b.arena, &m) != 0)
 			return;
 	} else {
 		invent(in, victim, method, &m);

@@ -84,13 +84,14 @@ static void drop_packet(struct group *g, uint32_t index)
 	g->pool[index] = g->pool[--g->npool];
 }
 
-static void post(struct group *g, uint32_t to, enum method method, const struct wire_paxos *message)
+static void post(struct group *g, uint32_t to, enum method method,
+		 const union peer_message *message)
 {
 	if (g->npool == POOL_MAX)
 		drop_packet(g, (uint32_t)rng_below(&g->rng, POOL_MAX));
 	struct packet *packet = &g->pool[g->npool++];
 	*packet = (struct packet){.to = to, .method = method};
-	wire_paxos_encode(message, &packet->payload);
+	peer_encode(method, message, &packet->payload);
 }
 
 static void append(struct replica *r, const struct consensus_persist *p)
@@ -132,14 +133,15 @@ static void answer_old(struct group *g, uint32_t i, const struct consensus_old_f
 {
 	struct replica *r = &g->replicas[i];
 	struct wire_entry entries[16];
-	struct wire_paxos m = {.group = 1,
-			       .from = i + 1,
-			       .to = want->to,
-			       .slot = want->first,
-			       .chosen = paxos_chosen_slot(r->core),
-			       .entries = entries};
+	union peer_message message = {.chosen = {.group = 1,
+						 .from = i + 1,
+						 .to = want->to,
+						 .slot = want->first,
+						 .chosen = paxos_chosen_slot(r->core),
+						 .entries = entries}};
+	struct wire_chosen *m = &message.chosen;
 	for (uint64_t slot = want->first;
-	     slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m.nentries < 16;
+	     slot <= want->last && slot <= r->applied && slot <= SLOTS_MAX && m->nentries < 16;
 	     slot++) {
 		uint64_t ballot = 0;
 		for (uint32_t k = r->records; k > 0 && ballot == 0; k--)
@@ -147,13 +149,13 @@ static void answer_old(struct group *g, uint32_t i, const struct consensus_old_f
 			    r->log[k - 1].slot == slot)
 				ballot = r->log[k - 1].ballot;
 		const struct bytes *value = g->chosen[slot - 1];
-		entries[m.nentries++] = (struct wire_entry){
+		entries[m->nentries++] = (struct wire_entry){
 			.slot = slot,
 			.ballot = ballot,
 			.value = value == NULL ? slice(NULL, 0) : bytes_slice(value)};
 	}
-	if (m.nentries > 0)
-		post(g, want->to - 1, METHOD_CHOSEN, &m);
+	if (m->nentries > 0)
+		post(g, want->to - 1, METHOD_CHOSEN, &message);
 }
 
 static void settle(struct group *g, uint32_t i)
@@ -232,13 +234,13 @@ static void deliver(struct group *g, uint8_t which, bool keep)
 	uint32_t to = packet->to;
 	struct replica *r = &g->replicas[to];
 	struct buffer payload = {0};
-	struct wire_paxos message;
+	union peer_message message;
 	enum method method = packet->method;
 	buffer_add_slice(&payload, buffer_slice(&packet->payload));
 	if (!keep)
 		drop_packet(g, index);
 	arena_reset(&g->arena);
-	int status = wire_paxos_decode(buffer_slice(&payload), &g->arena, &message);
+	int status = peer_decode(method, buffer_slice(&payload), &g->arena, &message);
 	ASSERT(status == 0);
 	/* Whatever the network does to it, what a replica has sent is believed. */
 	const char *refused = paxos_judge(r->core, method, &message);

@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "wire/paxosd.h"
+#include "wire/peer.h"
 #include "wire/wire.h"
 #include "wire/wire_pb.h"
 #include "wire/wire_view.h"
@@ -21,7 +22,7 @@ static struct arena arena;
 	X(command) \
 	X(status) \
 	X(cluster) \
-	X(paxos) \
+	X(peer_any) \
 	X(config) \
 	X(master_command) \
 	X(master_reply) \
@@ -80,10 +81,14 @@ MORE_STRUCT_MAP(DEFINE_STRUCT)
 NUMBER_MAP(DEFINE_NUMBER)
 LAST_STRUCT_MAP(DEFINE_STRUCT)
 LAST_NUMBER_MAP(DEFINE_NUMBER)
+#define DEFINE_KIND(method, kind) DEFINE_STRUCT(kind)
+PEER_MAP(DEFINE_KIND)
 
 #define ROW(name, ...) check_##name,
+#define KIND_ROW(method, kind) ROW(kind)
 static void (*const checks[])(struct slice) = {STRUCT_MAP(ROW) NUMBER_MAP(ROW) MORE_STRUCT_MAP(ROW)
-						       LAST_STRUCT_MAP(ROW) LAST_NUMBER_MAP(ROW)};
+						       LAST_STRUCT_MAP(ROW) LAST_NUMBER_MAP(ROW)
+							       PEER_MAP(KIND_ROW)};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

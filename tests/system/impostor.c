@@ -64,19 +64,19 @@ static void add_piece(uint64_t group, uint32_t from, uint32_t to)
 {
 	struct buffer payload = {0};
 	struct wire_range all = {.first = 1, .last = 1u << 20};
-	struct wire_paxos prepare = {
+	struct wire_peer_any prepare = {
 		.group = group, .from = from, .to = to, .ballot = 1000u << 8 | from, .slot = 1};
-	struct wire_paxos accepted = {.group = group,
-				      .from = from,
-				      .to = to,
-				      .ballot = 1000u << 8 | to,
-				      .slot = all.last,
-				      .nranges = 1,
-				      .ranges = &all};
-	wire_paxos_encode(&prepare, &payload);
+	struct wire_peer_any accepted = {.group = group,
+					 .from = from,
+					 .to = to,
+					 .ballot = 1000u << 8 | to,
+					 .slot = all.last,
+					 .nranges = 1,
+					 .ranges = &all};
+	wire_peer_any_encode(&prepare, &payload);
 	add(MESSAGE_ONEWAY, METHOD_PREPARE, 0, &payload);
 	buffer_clear(&payload);
-	wire_paxos_encode(&accepted, &payload);
+	wire_peer_any_encode(&accepted, &payload);
 	add(MESSAGE_ONEWAY, METHOD_ACCEPTED, 0, &payload);
 	buffer_free(&payload);
 }

@@ -270,25 +270,25 @@ static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t 
 	struct wire_entry entry = {
 		.slot = number, .ballot = number, .value = slice_string("no entry")};
 	struct wire_range range = {.first = 1, .last = number};
-	struct wire_paxos m = {.group = group,
-			       .from = from,
-			       .to = to,
-			       .ballot = number << 8 | from,
-			       .slot = number,
-			       .chosen = number,
-			       .sequence = number,
-			       .nentries = 1,
-			       .entries = &entry,
-			       .nranges = 1,
-			       .ranges = &range,
-			       .position = number,
-			       .total = number,
-			       .data = slice_string("no piece"),
-			       .lease_us = number,
-			       .stamp = number,
-			       .vouched = number,
-			       .claim = slice_string("no claim"),
-			       .remembered = slice_string("no memory")};
+	struct wire_peer_any m = {.group = group,
+				  .from = from,
+				  .to = to,
+				  .ballot = number << 8 | from,
+				  .slot = number,
+				  .chosen = number,
+				  .sequence = number,
+				  .nentries = 1,
+				  .entries = &entry,
+				  .nranges = 1,
+				  .ranges = &range,
+				  .position = number,
+				  .total = number,
+				  .data = slice_string("no piece"),
+				  .lease_us = number,
+				  .stamp = number,
+				  .vouched = number,
+				  .claim = slice_string("no claim"),
+				  .remembered = slice_string("no memory")};
 	for (uint16_t method = METHOD_PRE_VOTE; method <= METHOD_STARTED && !c->cut; method++) {
 		if (method > METHOD_STATE_HASH)
 			method = METHOD_STARTED;
@@ -297,14 +297,14 @@ static void forge(struct connection *c, uint64_t group, uint32_t from, uint32_t 
 		 * A few whose ballot alone is beyond the possible, and with which nothing else is
 		 * wrong.
 		 */
-		struct wire_paxos bare = {
+		struct wire_peer_any bare = {
 			.group = group, .from = from, .to = to, .ballot = m.ballot, .slot = 1};
-		wire_paxos_encode(&m, &payload);
+		wire_peer_any_encode(&m, &payload);
 		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY,
 						  .method = method,
 						  .payload = buffer_slice(&payload)});
 		buffer_clear(&payload);
-		wire_paxos_encode(&bare, &payload);
+		wire_peer_any_encode(&bare, &payload);
 		send_message(c, &(struct message){.kind = MESSAGE_ONEWAY,
 						  .method = method,
 						  .payload = buffer_slice(&payload)});

@@ -46,7 +46,9 @@
  * itself, and a few strangers. Who is a member keeps its seat; that of a stranger may be given to
  * another one.
  *
- * MESSAGES. A caller asks for the KIND of a core's own. These are every core's, and mean the same:
+ * MESSAGES are of wire/peer.h, where each kind has a struct of its own. A caller looks at their head,
+ * at entries and ranges, and asks for the KIND of a core's own. These are every core's, and mean the
+ * same:
  *   PRE_VOTE   its sender would stand; who has been removed is told so
  *   REJECT     the epoch is over, or (PEER_REMOVED) the receiver is no member any more
  *   FETCH      slot: please send chosen entries from here on
@@ -65,7 +67,7 @@
 #include "core/ballot.h"
 #include "core/members.h"
 #include "wire/method.h"
-#include "wire/wire.h"
+#include "wire/peer.h"
 
 /*
  * An entry every 10 µs for ninety years; so slots, and sums of them, never come near the end of
@@ -170,7 +172,7 @@ struct consensus_persist {
 struct consensus_send {
 	uint32_t to;
 	enum method method;
-	struct wire_paxos message;
+	union peer_message message;
 };
 struct consensus_read_confirmed {
 	uint64_t id;

@@ -50,17 +50,19 @@ TELL(void, destroy, (), ())
  * NULL, or which field is wrong and why: "ballot: it is not the sender's". Of a message of a member
  * to us, of our group, with any method of a core's.
  */
-ASK(const char *, judge, (enum method method, const struct wire_paxos *message), (method, message))
+ASK(const char *, judge, (enum method method, const union peer_message *message), (method, message))
 /*
  * Takes out of an ENTRIES or CHOSEN what must not be accepted, for the log has no room for it; says
  * still who leads and what is chosen.
  */
-ASK(void, strip, (struct wire_paxos *message), (message))
+ASK(void, strip, (enum method method, union peer_message *message), (method, message))
+/* Makes an ACCEPTED one that counts for nothing, like those of a LEARNER. */
+ASK(void, discount, (union peer_message *message), (message))
 /*
  * A message of another member to us that the judge has let pass: what it refuses may reach
  * assertions here.
  */
-TELL(void, receive, (uint64_t now_us, enum method method, const struct wire_paxos *message),
+TELL(void, receive, (uint64_t now_us, enum method method, const union peer_message *message),
      (now_us, method, message))
 TELL(void, tick, (uint64_t now_us), (now_us))
 ASK(uint64_t, deadline_us, (), ())

@@ -37,13 +37,13 @@ void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes 
  * Before lives are bound, one that replaces another uses the same ballots: what was promised to
  * that one is not this one's.
  */
-static bool is_another_lifes(const struct paxos *p, const struct wire_paxos *m)
+static bool is_another_lifes(const struct paxos *p, const struct wire_peer *m)
 {
 	return m->ballot == p->promise_ballot && m->life != p->promise_life &&
 	       p->promise_life != 0 && m->life != 0;
 }
 
-void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_prepare *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
@@ -61,7 +61,7 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 		peer->due_reject = true;
 		return;
 	}
-	if (is_another_lifes(p, m)) {
+	if (is_another_lifes(p, &m->head)) {
 		peer->due_reject = true;
 		return;
 	}
@@ -173,7 +173,7 @@ static void accept_early(struct paxos *p, uint64_t ballot)
 }
 
 /* For a new round of the leader in the promised ballot. */
-static void grant_lease(struct paxos *p, uint32_t to, const struct wire_paxos *m)
+static void grant_lease(struct paxos *p, uint32_t to, const struct wire_accept *m)
 {
 	/*
 	 * Longer than after a restart it could not be kept; and a learner keeps nobody from
@@ -187,14 +187,14 @@ static void grant_lease(struct paxos *p, uint32_t to, const struct wire_paxos *m
 	p->peers[to].lease_round = m->sequence;
 }
 
-void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_accept *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
 		peer->due_reject = true;
 		return;
 	}
-	if (is_another_lifes(p, m))
+	if (is_another_lifes(p, &m->head))
 		return;
 	ASSERT(p->seam.role != CONSENSUS_LEADER || m->ballot != p->ballot);
 	if (m->ballot > p->promised || p->leader != peer->replica)
@@ -211,7 +211,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	accept_early(p, m->ballot);
 	if (p->impaired.count > 0)
 		impaired_led(p, m);
-	leader_says_chosen(p, m);
+	leader_says_chosen(p, &m->head);
 	note_chosen(p, from, m->chosen);
 	if (m->vouched != 0)
 		vouch_received(p, m);

@@ -208,70 +208,77 @@ void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
  * Somebody goes by a list in which we are not, though our number has been given. That stays so:
  * numbers are never given again. What we hold is not needed, or it would not say so.
  */
-static void hear_removed(struct paxos *p, const struct wire_paxos *m)
+static void hear_removed(struct paxos *p, const struct wire_reject *m)
 {
 	if (m->members > p->members.slot || members_has_removed(p, p->options.self))
 		p->removed = true;
 }
 
-static void receive(struct paxos *p, uint64_t now_us, enum method method,
-		    const struct wire_paxos *message)
+static void receive_reject(struct paxos *p, uint64_t now_us, uint32_t from,
+			   const struct wire_reject *m)
 {
-	uint32_t from = peer_index(p, message->from);
-	struct wire_paxos copy;
-	const struct wire_paxos *m = message;
+	note_chosen(p, from, m->chosen);
+	/*
+	 * Or other members count. Who says so need not be able to tell who they are, if its
+	 * disk has lost it: if we have not learnt it by the next election, those that know
+	 * no more than we do hold it once without it.
+	 */
+	if (m->members > p->members.slot &&
+	    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE) &&
+	    (p->disregarded & member_bit(from)) == 0) {
+		p->unhelpful |= member_bit(from);
+		become_follower(p, now_us, 0);
+	}
+	/* Somebody promised a higher ballot: ours is over. */
+	if (m->ballot > p->ballot &&
+	    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE))
+		become_follower(p, now_us, 0);
+}
+
+static void receive(struct paxos *p, uint64_t now_us, enum method method,
+		    const union peer_message *message)
+{
+	const struct wire_peer *head = &message->head;
+	uint32_t from = peer_index(p, head->from);
+	union peer_message copy;
+	const union peer_message *m = message;
 	ASSERT(from != UINT32_MAX && from != p->self);
 	p->peers[from].heard_us = now_us;
-	if (m->chosen > p->peers[from].says_chosen)
-		p->peers[from].says_chosen = m->chosen;
-	if (ballot_round(m->ballot) > p->round_seen)
-		p->round_seen = ballot_round(m->ballot);
-	if (method == METHOD_REJECT && (m->flags & PEER_REMOVED) != 0)
-		hear_removed(p, m);
-	if (!members_count(p, from, m)) {
+	if (head->chosen > p->peers[from].says_chosen)
+		p->peers[from].says_chosen = head->chosen;
+	if (ballot_round(head->ballot) > p->round_seen)
+		p->round_seen = ballot_round(head->ballot);
+	if (method == METHOD_REJECT && (m->reject.flags & PEER_REMOVED) != 0)
+		hear_removed(p, &m->reject);
+	if (!members_count(p, from, head)) {
 		copy = *message;
 		if (!members_admit(p, from, method, &copy))
 			return;
 		m = &copy;
 	}
 	switch (method) {
-	case METHOD_PRE_VOTE: receive_pre_vote(p, now_us, from, m); break;
-	case METHOD_PRE_VOTE_REPLY: receive_pre_vote_reply(p, now_us, from, m); break;
+	case METHOD_PRE_VOTE: receive_pre_vote(p, now_us, from, &m->pre_vote); break;
+	case METHOD_PRE_VOTE_REPLY:
+		receive_pre_vote_reply(p, now_us, from, &m->pre_vote_reply);
+		break;
 	case METHOD_PREPARE:
-		if (m->ballot > p->promised && p->seam.role != CONSENSUS_FOLLOWER)
+		if (m->prepare.ballot > p->promised && p->seam.role != CONSENSUS_FOLLOWER)
 			become_follower(p, now_us, 0);
-		receive_prepare(p, now_us, from, m);
+		receive_prepare(p, now_us, from, &m->prepare);
 		break;
-	case METHOD_PROMISE: receive_promise(p, now_us, from, m); break;
-	case METHOD_ACCEPT: receive_accept(p, now_us, from, m); break;
-	case METHOD_ACCEPTED: receive_accepted(p, now_us, from, m); break;
-	case METHOD_REJECT:
-		note_chosen(p, from, m->chosen);
-		/*
-		 * Or other members count. Who says so need not be able to tell who they are, if its
-		 * disk has lost it: if we have not learnt it by the next election, those that know
-		 * no more than we do hold it once without it.
-		 */
-		if (m->members > p->members.slot &&
-		    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE) &&
-		    (p->disregarded & member_bit(from)) == 0) {
-			p->unhelpful |= member_bit(from);
-			become_follower(p, now_us, 0);
-		}
-		/* Somebody promised a higher ballot: ours is over. */
-		if (m->ballot > p->ballot &&
-		    (p->seam.role == CONSENSUS_LEADER || p->seam.role == CONSENSUS_CANDIDATE))
-			become_follower(p, now_us, 0);
-		break;
-	case METHOD_FETCH: receive_fetch(p, from, m); break;
-	case METHOD_CHOSEN: receive_chosen(p, now_us, from, m); break;
-	case METHOD_TAKE_OVER: receive_take_over(p, now_us, from, m); break;
+	case METHOD_PROMISE: receive_promise(p, now_us, from, &m->promise); break;
+	case METHOD_ACCEPT: receive_accept(p, now_us, from, &m->accept); break;
+	case METHOD_ACCEPTED: receive_accepted(p, now_us, from, &m->accepted); break;
+	case METHOD_REJECT: receive_reject(p, now_us, from, &m->reject); break;
+	case METHOD_FETCH: receive_fetch(p, from, &m->fetch); break;
+	case METHOD_CHOSEN: receive_chosen(p, now_us, from, &m->chosen); break;
+	case METHOD_TAKE_OVER: receive_take_over(p, now_us, from, &m->take_over); break;
 	default: break;
 	}
 }
 
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method,
-		   const struct wire_paxos *message)
+		   const union peer_message *message)
 {
 	receive(p, now_us, method, message);
 	stand_back(p, now_us);

@@ -84,7 +84,8 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 			p->peers[i].due_pre_vote = true;
 }
 
-void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from,
+		      const struct wire_pre_vote *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	note_chosen(p, from, m->chosen);
@@ -107,7 +108,7 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const str
 }
 
 void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
-			    const struct wire_paxos *m)
+			    const struct wire_pre_vote_reply *m)
 {
 	/*
 	 * Refused for being behind: what is missing can be had there, while the voter itself may be
@@ -299,7 +300,7 @@ void candidate_retry(struct paxos *p, uint64_t now_us)
 			p->peers[i].due_prepare = true;
 }
 
-void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_promise *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	if (p->seam.role != CONSENSUS_CANDIDATE || m->ballot != p->ballot || !p->prepare_sent ||
@@ -332,7 +333,8 @@ void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	promise_complete(p, now_us, from);
 }
 
-void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from,
+		       const struct wire_take_over *m)
 {
 	if (m->ballot != p->promised || p->leader != p->peers[from].replica)
 		return;
@@ -340,7 +342,7 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const st
 	 * With what the leader knew, so that nothing has to be asked of it when it is perhaps gone;
 	 * and by which we may have a vote.
 	 */
-	leader_says_chosen(p, m);
+	leader_says_chosen(p, &m->head);
 	if (!p->electable || p->learner || !lease_taken_over(&p->lease, now_us, m->ballot))
 		return;
 	become_follower(p, now_us, 0);

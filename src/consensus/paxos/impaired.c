@@ -182,7 +182,7 @@ void impaired_chosen(struct paxos *p, uint64_t slot)
 		paxos_log_again(p, slot);
 }
 
-void impaired_led(struct paxos *p, const struct wire_paxos *m)
+void impaired_led(struct paxos *p, const struct wire_accept *m)
 {
 	if (m->sequence != 0 && m->slot != 0 && m->ballot >= p->impaired_below)
 		impaired_drop_from(&p->impaired, m->slot + 1);
@@ -198,7 +198,7 @@ static struct wire_range *add_range(struct arena *arena, struct wire_range **ran
 	return &(*ranges)[(*count)++];
 }
 
-void impaired_report(struct paxos *p, struct wire_paxos *m)
+void impaired_report(struct paxos *p, struct wire_promise *m)
 {
 	for (uint32_t i = 0; i < p->impaired.count; i++) {
 		struct wire_range range = p->impaired.ranges[i];
@@ -223,7 +223,7 @@ void impaired_report(struct paxos *p, struct wire_paxos *m)
 	}
 }
 
-const char *impaired_judge(const struct wire_paxos *m)
+const char *impaired_judge(const struct wire_promise *m)
 {
 	uint64_t next = m->slot;
 	if (m->nimpaired > IMPAIRED_RANGES_MAX || m->nknown > IMPAIRED_RANGES_MAX)
@@ -244,7 +244,7 @@ const char *impaired_judge(const struct wire_paxos *m)
 	return NULL;
 }
 
-bool impaired_knows(const struct wire_paxos *m, uint64_t slot)
+bool impaired_knows(const struct wire_promise *m, uint64_t slot)
 {
 	for (uint32_t i = 0; i < m->nknown; i++)
 		if (slot >= m->known[i].first && slot <= m->known[i].last)
@@ -252,7 +252,7 @@ bool impaired_knows(const struct wire_paxos *m, uint64_t slot)
 	return false;
 }
 
-void impaired_hear(struct paxos_peer *peer, const struct wire_paxos *m)
+void impaired_hear(struct paxos_peer *peer, const struct wire_promise *m)
 {
 	/* The first part of a report has all of it. */
 	if (peer->promise_begun)

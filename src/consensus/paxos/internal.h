@@ -283,7 +283,7 @@ static inline bool members_in_force(const struct paxos *p)
 	return p->members.slot != 0 && p->chosen > p->members.slot;
 }
 /* Its sender is a voter, of the bound life, or no list is known and it is a member. */
-static inline bool members_count(const struct paxos *p, uint32_t from, const struct wire_paxos *m)
+static inline bool members_count(const struct paxos *p, uint32_t from, const struct wire_peer *m)
 {
 	return is_voter(p, from) && (p->members.slot == 0 || p->peers[from].life == m->life);
 }
@@ -291,7 +291,7 @@ static inline bool members_count(const struct paxos *p, uint32_t from, const str
  * Of others. False: a message of this kind would count. Otherwise it may have been made one that
  * does not.
  */
-bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m);
+bool members_admit(struct paxos *p, uint32_t from, enum method method, union peer_message *m);
 bool members_changed_by(const struct paxos *p, const struct bytes *value);
 bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *value);
 /* Every entry is looked at, and hardly one is of members. */
@@ -323,8 +323,8 @@ uint32_t members_own_binding(const struct paxos *p);
 /* acceptor.c */
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take);
 void promise(struct paxos *p, uint64_t ballot);
-void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
-void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_prepare *m);
+void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_accept *m);
 bool slot_durable(const struct paxos *p, const struct ring_slot *s);
 /* election.c */
 void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader);
@@ -334,11 +334,13 @@ void start_prepare(struct paxos *p, uint64_t now_us);
 void candidate_own_promise(struct paxos *p, uint64_t now_us);
 void candidate_retry(struct paxos *p, uint64_t now_us);
 void draw_election_timeout(struct paxos *p, uint64_t now_us);
-void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from,
+		      const struct wire_pre_vote *m);
 void receive_pre_vote_reply(struct paxos *p, uint64_t now_us, uint32_t from,
-			    const struct wire_paxos *m);
-void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
-void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+			    const struct wire_pre_vote_reply *m);
+void receive_promise(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_promise *m);
+void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from,
+		       const struct wire_take_over *m);
 /* leader.c */
 void leader_start(struct paxos *p, uint64_t now_us);
 void leader_tick(struct paxos *p, uint64_t now_us);
@@ -365,7 +367,8 @@ static inline bool leader_wall_is_chosen(const struct paxos *p)
 }
 void leader_prepare_anew(struct paxos *p, uint64_t now_us);
 bool peer_alive(const struct paxos *p, uint32_t peer, uint64_t now_us);
-void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from,
+		      const struct wire_accepted *m);
 /*
  * The highest round that a quorum, ourselves included, has echoed; `leased`: granting a lease for
  * it.
@@ -378,16 +381,16 @@ void impaired_chosen(struct paxos *p, uint64_t slot);
  * An Accept of the leader that we follow: what is behind all that it found can hold nothing that
  * matters.
  */
-void impaired_led(struct paxos *p, const struct wire_paxos *m);
+void impaired_led(struct paxos *p, const struct wire_accept *m);
 /*
  * Puts into a Promise what cannot be answered for, and which of its entries are known to be chosen.
  */
-void impaired_report(struct paxos *p, struct wire_paxos *m);
-const char *impaired_judge(const struct wire_paxos *m);
+void impaired_report(struct paxos *p, struct wire_promise *m);
+const char *impaired_judge(const struct wire_promise *m);
 /* The Promise says that what it reports of the slot is chosen. */
-bool impaired_knows(const struct wire_paxos *m, uint64_t slot);
+bool impaired_knows(const struct wire_promise *m, uint64_t slot);
 /* A part of the peer's Promise has come. */
-void impaired_hear(struct paxos_peer *peer, const struct wire_paxos *m);
+void impaired_hear(struct paxos_peer *peer, const struct wire_promise *m);
 /* Candidate with a quorum of promises: they do not decide every slot. */
 bool impaired_undecided(struct paxos *p);
 /* vouch.c */
@@ -395,21 +398,21 @@ void vouch_init(struct paxos *p);
 /* For an Accepted that leaves now; 0: none. */
 uint64_t vouch_stamp(struct paxos *p, uint64_t now_us);
 /* An Accept in the promised ballot that gives a stamp back. */
-void vouch_received(struct paxos *p, const struct wire_paxos *m);
+void vouch_received(struct paxos *p, const struct wire_accept *m);
 /* More has been applied, and somebody waits for it. */
 void vouch_applied(struct paxos *p);
 /* The leader is about to be none: what it knows by that stays known. */
 void vouch_deposed(struct paxos *p);
 /* Leader: forgets what the peer has said; the message begins the newest round for it. */
 void vouch_begin(struct paxos_peer *peer);
-void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m);
+void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_accept *m);
 /* learner.c */
 void advance_chosen(struct paxos *p);
 /* A message of the leader in the promised ballot. */
-void leader_says_chosen(struct paxos *p, const struct wire_paxos *m);
+void leader_says_chosen(struct paxos *p, const struct wire_peer *m);
 void note_chosen(struct paxos *p, uint32_t from, uint64_t chosen);
 void learner_tick(struct paxos *p, uint64_t now_us);
-void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m);
-void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m);
+void receive_fetch(struct paxos *p, uint32_t from, const struct wire_fetch *m);
+void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_chosen *m);
 
 #endif

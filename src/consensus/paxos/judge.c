@@ -33,18 +33,23 @@ static bool is_members(const struct paxos *p, uint64_t ballot)
 	return ballot_replica(ballot) != 0 && round_is_possible(p, ballot);
 }
 
-static const char *judge_senders_ballot(const struct paxos *p, const struct wire_paxos *m)
+static const char *judge_senders_ballot(const struct paxos *p, const struct wire_peer *m)
 {
 	if (ballot_replica(m->ballot) != m->from)
 		return not_senders;
 	return round_is_possible(p, m->ballot) ? NULL : impossible_ballot;
 }
 
-static const char *judge_our_ballot(const struct paxos *p, const struct wire_paxos *m)
+static const char *judge_our_ballot(const struct paxos *p, const struct wire_peer *m)
 {
 	if (ballot_replica(m->ballot) != p->options.self)
 		return not_ours;
 	return round_is_possible(p, m->ballot) ? NULL : impossible_ballot;
+}
+
+static const char *judge_members(const struct wire_peer *m, uint64_t members)
+{
+	return members > m->chosen ? "members: of a slot that is not chosen" : NULL;
 }
 
 static bool has_other_value(const struct ring_slot *present, const struct wire_entry *entry)
@@ -55,8 +60,11 @@ static bool has_other_value(const struct ring_slot *present, const struct wire_e
 /* ---- elections ---- */
 
 static OF_ITS_OWN const char *judge_pre_vote_reply(const struct paxos *p,
-						   const struct wire_paxos *m)
+						   const struct wire_pre_vote_reply *m)
 {
+	const char *why = judge_members(&m->head, m->members);
+	if (why != NULL)
+		return why;
 	if (m->ballot != 0 && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
 	if (ballot_replica(m->sequence) != p->options.self || !round_is_possible(p, m->sequence))
@@ -64,9 +72,11 @@ static OF_ITS_OWN const char *judge_pre_vote_reply(const struct paxos *p,
 	return (m->flags & ~(uint32_t)PEER_GRANTED) != 0 ? "flags" : NULL;
 }
 
-static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct wire_prepare *m)
 {
-	const char *why = judge_senders_ballot(p, m);
+	const char *why = judge_members(&m->head, m->members);
+	if (why == NULL)
+		why = judge_senders_ballot(p, &m->head);
 	if (why != NULL)
 		return why;
 	if (m->slot == 0 || m->slot > SLOT_MAX)
@@ -79,9 +89,11 @@ static OF_ITS_OWN const char *judge_prepare(const struct paxos *p, const struct 
 	return NULL;
 }
 
-static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct wire_promise *m)
 {
-	const char *why = judge_our_ballot(p, m);
+	const char *why = judge_members(&m->head, m->members);
+	if (why == NULL)
+		why = judge_our_ballot(p, &m->head);
 	if (why != NULL)
 		return why;
 	if (m->slot == 0 || m->slot > SLOT_MAX)
@@ -110,12 +122,15 @@ static OF_ITS_OWN const char *judge_promise(const struct paxos *p, const struct 
 	return NULL;
 }
 
-static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct wire_reject *m)
 {
 	/*
 	 * Who has only just got a snapshot has promised nothing yet, and may know who is removed.
 	 */
+	const char *why = judge_members(&m->head, m->members);
 	bool none = m->ballot == 0 && (m->flags & PEER_REMOVED) != 0;
+	if (why != NULL)
+		return why;
 	if (!none && !is_members(p, m->ballot))
 		return "ballot: no member can have promised it";
 	if ((m->flags & ~(uint32_t)PEER_REMOVED) != 0)
@@ -127,7 +142,7 @@ static OF_ITS_OWN const char *judge_reject(const struct paxos *p, const struct w
 /* ---- the second phase ---- */
 
 static OF_ITS_OWN const char *judge_accept_entries(const struct paxos *p,
-						   const struct wire_paxos *m)
+						   const struct wire_accept *m)
 {
 	if (m->nentries > OPEN_SLOTS_MAX)
 		return "entries: too many";
@@ -152,9 +167,9 @@ static OF_ITS_OWN const char *judge_accept_entries(const struct paxos *p,
 	return NULL;
 }
 
-static const char *judge_accept(const struct paxos *p, const struct wire_paxos *m)
+static const char *judge_accept(const struct paxos *p, const struct wire_accept *m)
 {
-	const char *why = judge_senders_ballot(p, m);
+	const char *why = judge_senders_ballot(p, &m->head);
 	if (why != NULL)
 		return why;
 	if (m->sequence > CONSENSUS_SEQUENCE_MAX)
@@ -168,7 +183,7 @@ static const char *judge_accept(const struct paxos *p, const struct wire_paxos *
 	return m->nentries == 0 ? NULL : judge_accept_entries(p, m);
 }
 
-static OF_ITS_OWN const char *judge_ranges(const struct wire_paxos *m, uint64_t end)
+static OF_ITS_OWN const char *judge_ranges(const struct wire_accepted *m, uint64_t end)
 {
 	if (m->nranges > RANGES_MAX)
 		return "ranges: too many";
@@ -182,9 +197,9 @@ static OF_ITS_OWN const char *judge_ranges(const struct wire_paxos *m, uint64_t 
 	return NULL;
 }
 
-static const char *judge_accepted(const struct paxos *p, const struct wire_paxos *m)
+static const char *judge_accepted(const struct paxos *p, const struct wire_accepted *m)
 {
-	const char *why = judge_our_ballot(p, m);
+	const char *why = judge_our_ballot(p, &m->head);
 	if (why != NULL)
 		return why;
 	if ((m->flags & ~(uint32_t)(PEER_LEASED | PEER_UNFIT | PEER_LEARNER | PEER_FULL)) != 0)
@@ -223,14 +238,14 @@ static const char *judge_chosen_entry(const struct paxos *p, const struct wire_e
 		       : NULL;
 }
 
-static const char *judge_fetch(const struct wire_paxos *m)
+static const char *judge_fetch(const struct wire_fetch *m)
 {
 	if (m->ballot != 0)
 		return "ballot: a Fetch has none";
 	return m->slot == m->chosen + 1 ? NULL : "slot: not the one after what is chosen";
 }
 
-static OF_ITS_OWN const char *judge_chosen(const struct paxos *p, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_chosen(const struct paxos *p, const struct wire_chosen *m)
 {
 	if (m->ballot != 0)
 		return "ballot: the entries have their own";
@@ -253,25 +268,27 @@ static OF_ITS_OWN const char *judge_chosen(const struct paxos *p, const struct w
 	return NULL;
 }
 
-const char *paxos_judge(const struct paxos *p, enum method method, const struct wire_paxos *m)
+static OF_ITS_OWN const char *judge_pre_vote(const struct paxos *p, const struct wire_pre_vote *m)
 {
-	if (m->chosen > SLOT_MAX)
+	const char *why = judge_members(&m->head, m->members);
+	return why != NULL ? why : judge_senders_ballot(p, &m->head);
+}
+
+const char *paxos_judge(const struct paxos *p, enum method method, const union peer_message *m)
+{
+	if (m->head.chosen > SLOT_MAX)
 		return "chosen: beyond every possible slot";
-	if (m->members > m->chosen)
-		return "members: of a slot that is not chosen";
-	if (m->nimpaired + m->nknown > 0 && method != METHOD_PROMISE)
-		return "impaired: only a Promise has any";
 	switch (method) {
-	case METHOD_ACCEPT: return judge_accept(p, m);
-	case METHOD_ACCEPTED: return judge_accepted(p, m);
-	case METHOD_PRE_VOTE:
-	case METHOD_TAKE_OVER: return judge_senders_ballot(p, m);
-	case METHOD_PRE_VOTE_REPLY: return judge_pre_vote_reply(p, m);
-	case METHOD_PREPARE: return judge_prepare(p, m);
-	case METHOD_PROMISE: return judge_promise(p, m);
-	case METHOD_REJECT: return judge_reject(p, m);
-	case METHOD_FETCH: return judge_fetch(m);
-	case METHOD_CHOSEN: return judge_chosen(p, m);
+	case METHOD_ACCEPT: return judge_accept(p, &m->accept);
+	case METHOD_ACCEPTED: return judge_accepted(p, &m->accepted);
+	case METHOD_PRE_VOTE: return judge_pre_vote(p, &m->pre_vote);
+	case METHOD_TAKE_OVER: return judge_senders_ballot(p, &m->head);
+	case METHOD_PRE_VOTE_REPLY: return judge_pre_vote_reply(p, &m->pre_vote_reply);
+	case METHOD_PREPARE: return judge_prepare(p, &m->prepare);
+	case METHOD_PROMISE: return judge_promise(p, &m->promise);
+	case METHOD_REJECT: return judge_reject(p, &m->reject);
+	case METHOD_FETCH: return judge_fetch(&m->fetch);
+	case METHOD_CHOSEN: return judge_chosen(p, &m->chosen);
 	default: return "method: not one of replicas";
 	}
 }

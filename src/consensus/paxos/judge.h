@@ -11,7 +11,7 @@
  * "durable" of what is lost, is to break the promises of the group; against that Paxos, which is
  * about crashes, does not protect. docs/protocol.md says which.
  *
- * A new field of struct wire_paxos, or a new method, gets its rule in the table here and in
+ * A new field of a message, or a new method, gets its rule in the table here and in
  * judge.c.
  *
  *   all             group, from, to (rsm/judge.c); chosen ≤ SLOT_MAX. Any member's ballot: that of

@@ -216,7 +216,7 @@ void leader_skip_to(struct paxos *p, uint64_t now_us, uint64_t slot)
  * What an Accepted says of the peer's log; moves `next` back if something that was sent has been
  * lost.
  */
-static void update_progress(struct paxos *p, struct paxos_peer *peer, const struct wire_paxos *m)
+static void update_progress(struct paxos *p, struct paxos_peer *peer, const struct wire_accepted *m)
 {
 	uint64_t matched = m->chosen;
 	if (m->nranges > 0 && m->ranges[0].first <= matched + 1 && m->ranges[0].last > matched)
@@ -244,7 +244,7 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 }
 
 /* What its sender holds counts: it has a vote. */
-static void count_accepted(struct paxos *p, uint32_t from, const struct wire_paxos *m)
+static void count_accepted(struct paxos *p, uint32_t from, const struct wire_accepted *m)
 {
 	rounds_count(&p->rounds, from, m->sequence, (m->flags & PEER_LEASED) != 0);
 	for (uint32_t i = 0; i < m->nranges; i++) {
@@ -257,7 +257,8 @@ static void count_accepted(struct paxos *p, uint32_t from, const struct wire_pax
 	}
 }
 
-void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from,
+		      const struct wire_accepted *m)
 {
 	if (p->seam.role != CONSENSUS_LEADER || m->ballot != p->ballot)
 		return;

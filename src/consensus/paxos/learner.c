@@ -32,7 +32,7 @@ void advance_chosen(struct paxos *p)
 	}
 }
 
-void leader_says_chosen(struct paxos *p, const struct wire_paxos *m)
+void leader_says_chosen(struct paxos *p, const struct wire_peer *m)
 {
 	if (m->ballot > p->leader_chosen_ballot || m->chosen > p->leader_chosen) {
 		p->leader_chosen_ballot = m->ballot;
@@ -59,7 +59,7 @@ void learner_tick(struct paxos *p, uint64_t now_us)
 		p->peers[ask].due_fetch = 1;
 }
 
-void receive_fetch(struct paxos *p, uint32_t from, const struct wire_paxos *m)
+void receive_fetch(struct paxos *p, uint32_t from, const struct wire_fetch *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	peer->due_chosen = true;
@@ -97,7 +97,7 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 	ring_get(&p->ring, e->slot)->chosen = true;
 }
 
-void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_paxos *m)
+void receive_chosen(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_chosen *m)
 {
 	if ((m->flags & PEER_SNAPSHOT) != 0) {
 		/* Otherwise the next question waits for its timer, which asks somebody else. */

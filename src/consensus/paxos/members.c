@@ -184,7 +184,7 @@ void members_learn_from(struct paxos *p, uint64_t slot, const struct consensus_m
 
 /* What a stranger says: facts, of which it does not matter who states them, and what is asked. */
 static bool admit_stranger(struct paxos *p, uint32_t from, enum method method,
-			   const struct wire_paxos *m)
+			   const struct wire_peer *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
 	switch (method) {
@@ -213,14 +213,18 @@ static bool admit_stranger(struct paxos *p, uint32_t from, enum method method,
 	}
 }
 
-bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wire_paxos *m)
+void paxos_discount(const struct paxos *p, union peer_message *m)
+{
+	(void)p;
+	m->accepted.flags = (m->accepted.flags | PEER_LEARNER) & ~(uint32_t)PEER_LEASED;
+}
+
+bool members_admit(struct paxos *p, uint32_t from, enum method method, union peer_message *m)
 {
 	if (__builtin_expect(!is_listed(p, from), 0))
-		return admit_stranger(p, from, method, m);
+		return admit_stranger(p, from, method, &m->head);
 	switch (method) {
-	case METHOD_ACCEPTED:
-		m->flags = (m->flags | PEER_LEARNER) & ~(uint32_t)PEER_LEASED;
-		return true;
+	case METHOD_ACCEPTED: paxos_discount(p, m); return true;
 	case METHOD_FETCH:
 	case METHOD_CHOSEN: return true;
 	case METHOD_PRE_VOTE:
@@ -230,7 +234,7 @@ bool members_admit(struct paxos *p, uint32_t from, enum method method, struct wi
 	case METHOD_ACCEPT:
 	case METHOD_REJECT:
 		/* It may be bound by an entry that we do not know yet. */
-		note_chosen(p, from, m->chosen);
+		note_chosen(p, from, m->head.chosen);
 		return false;
 	default: return false;
 	}

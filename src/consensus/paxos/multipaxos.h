@@ -21,7 +21,7 @@
  *   promised "chosen" for slots that it misses, and cannot get hold of them, lets go: the next
  *   election's quorum proposes them anew.
  *
- * MESSAGES (struct wire_paxos; the RPC method is the kind)
+ * MESSAGES (wire/peer.h; the RPC method is the kind)
  *   PRE_VOTE        ballot: would be used; chosen
  *   PRE_VOTE_REPLY  ballot: sender's promise; sequence: ballot asked about; flags: PEER_GRANTED
  *   PREPARE         ballot; slot: report accepted entries from here on; flags: PEER_LEASE_OVER:

@@ -1,15 +1,15 @@
 /* From what is due to messages. */
 #include "paxos/internal.h"
 
-static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method method)
+static union peer_message *add_send(struct paxos *p, uint32_t to, enum method method)
 {
 	struct consensus_send *send = vector_add(&p->sends, sizeof *send);
 	send->to = p->peers[to].replica;
 	send->method = method;
-	send->message.group = p->options.group;
-	send->message.from = p->options.self;
-	send->message.to = send->to;
-	send->message.chosen = p->chosen;
+	send->message.head.group = p->options.group;
+	send->message.head.from = p->options.self;
+	send->message.head.to = send->to;
+	send->message.head.chosen = p->chosen;
 	return &send->message;
 }
 
@@ -17,28 +17,30 @@ static struct wire_paxos *add_send(struct paxos *p, uint32_t to, enum method met
  * Lists present slots of first … last until options.message_bytes is passed. Stops at a gap if
  * `dense`. Returns the slot after the last one looked at.
  */
-static uint64_t add_entries(struct paxos *p, struct wire_paxos *m, uint64_t first, uint64_t last,
-			    bool dense)
+static uint64_t add_entries(struct paxos *p, struct wire_entry **entries, uint32_t *nentries,
+			    uint64_t first, uint64_t last, bool dense)
 {
 	uint64_t span = last < first ? 0 : last - first + 1;
 	uint32_t count_max = (uint32_t)(span < OPEN_SLOTS_MAX ? span : OPEN_SLOTS_MAX);
 	/* Each counts with more than this. */
-	if (count_max > p->options.message_bytes / sizeof *m->entries + 1)
-		count_max = (uint32_t)(p->options.message_bytes / sizeof *m->entries + 1);
-	m->entries = arena_get(&p->arena, count_max * sizeof *m->entries);
+	if (count_max > p->options.message_bytes / sizeof(struct wire_entry) + 1)
+		count_max = (uint32_t)(p->options.message_bytes / sizeof(struct wire_entry) + 1);
+	struct wire_entry *list = arena_get(&p->arena, count_max * sizeof *list);
+	uint32_t count = 0;
 	size_t bytes = 0;
 	uint64_t slot = first;
-	for (; slot <= last && m->nentries < count_max && bytes < p->options.message_bytes;
-	     slot++) {
+	for (; slot <= last && count < count_max && bytes < p->options.message_bytes; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
 		if (s == NULL && dense)
 			break;
 		if (s == NULL)
 			continue;
-		m->entries[m->nentries++] = (struct wire_entry){
+		list[count++] = (struct wire_entry){
 			.slot = slot, .ballot = s->ballot, .value = ring_value(s)};
 		bytes += ring_value_bytes(s) + sizeof(struct wire_entry);
 	}
+	*entries = list;
+	*nentries = count;
 	return slot;
 }
 
@@ -50,7 +52,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	peer->due_promise = false;
 	if (peer->promise_ballot != p->promised)
 		return; /* overtaken by a higher ballot */
-	struct wire_paxos *m = add_send(p, to, METHOD_PROMISE);
+	struct wire_promise *m = &add_send(p, to, METHOD_PROMISE)->promise;
 	m->ballot = peer->promise_ballot;
 	m->slot = peer->promise_slot;
 	m->members = p->members.slot;
@@ -59,7 +61,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	if (p->seam.role == CONSENSUS_FOLLOWER)
 		draw_election_timeout(p, now_us);
 	uint64_t first = peer->promise_slot > p->chosen ? peer->promise_slot : p->chosen + 1;
-	if (add_entries(p, m, first, p->ring.last, false) <= p->ring.last)
+	if (add_entries(p, &m->entries, &m->nentries, first, p->ring.last, false) <= p->ring.last)
 		m->flags = PEER_MORE;
 	impaired_report(p, m);
 	for (uint32_t i = 0; i < m->nentries; i++)
@@ -67,7 +69,7 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 }
 
 /* The message begins the newest round for the peer. */
-static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
+static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_accept *m)
 {
 	peer->due_heartbeat = false;
 	m->sequence = p->rounds.newest;
@@ -100,11 +102,12 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 	bool alive = peer_alive(p, to, now_us);
 	while (alive && peer->next < p->next_slot &&
 	       peer->next <= peer->received + OPEN_SLOTS_MAX && peer->sent_bytes < OPEN_BYTES_MAX) {
-		struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
+		struct wire_accept *m = &add_send(p, to, METHOD_ACCEPT)->accept;
 		m->ballot = p->ballot;
 		if (peer->next == p->own_first)
 			m->flags = PEER_FIRST;
-		peer->next = add_entries(p, m, peer->next, p->next_slot - 1, true);
+		peer->next = add_entries(p, &m->entries, &m->nentries, peer->next, p->next_slot - 1,
+					 true);
 		ASSERT(m->nentries > 0);
 		for (uint32_t i = 0; i < m->nentries; i++) {
 			peer->sent_bytes += m->entries[i].value.len;
@@ -115,7 +118,7 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 	}
 	if (!peer->due_heartbeat)
 		return;
-	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPT);
+	struct wire_accept *m = &add_send(p, to, METHOD_ACCEPT)->accept;
 	m->ballot = p->ballot;
 	add_round(p, peer, m);
 }
@@ -129,7 +132,7 @@ static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 	peer->due_accepted = false;
 	if (p->leader != peer->replica)
 		return;
-	struct wire_paxos *m = add_send(p, to, METHOD_ACCEPTED);
+	struct wire_accepted *m = &add_send(p, to, METHOD_ACCEPTED)->accepted;
 	m->ballot = p->promised;
 	m->sequence = peer->accepted_round;
 	m->stamp = vouch_stamp(p, now_us);
@@ -177,9 +180,9 @@ static void send_chosen(struct paxos *p, uint32_t to)
 		old->last = p->ring.first - 1;
 		return;
 	}
-	struct wire_paxos *m = add_send(p, to, METHOD_CHOSEN);
+	struct wire_chosen *m = &add_send(p, to, METHOD_CHOSEN)->chosen;
 	m->slot = first;
-	add_entries(p, m, first, p->chosen, true);
+	add_entries(p, &m->entries, &m->nentries, first, p->chosen, true);
 }
 
 static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
@@ -187,13 +190,14 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	struct paxos_peer *peer = &p->peers[to];
 	if (peer->due_pre_vote) {
 		peer->due_pre_vote = false;
-		struct wire_paxos *m = add_send(p, to, METHOD_PRE_VOTE);
+		struct wire_pre_vote *m = &add_send(p, to, METHOD_PRE_VOTE)->pre_vote;
 		m->ballot = p->ballot;
 		m->members = p->members.slot;
 	}
 	if (peer->due_pre_vote_reply) {
 		peer->due_pre_vote_reply = false;
-		struct wire_paxos *m = add_send(p, to, METHOD_PRE_VOTE_REPLY);
+		struct wire_pre_vote_reply *m =
+			&add_send(p, to, METHOD_PRE_VOTE_REPLY)->pre_vote_reply;
 		m->ballot = p->promised;
 		m->members = p->members.slot;
 		m->sequence = peer->pre_vote_ballot;
@@ -201,7 +205,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 	}
 	if (peer->due_prepare) {
 		peer->due_prepare = false;
-		struct wire_paxos *m = add_send(p, to, METHOD_PREPARE);
+		struct wire_prepare *m = &add_send(p, to, METHOD_PREPARE)->prepare;
 		m->ballot = p->ballot;
 		m->members = p->prepare_members;
 		m->slot = peer->promise_next;
@@ -214,7 +218,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		send_promise(p, to, now_us);
 	if (peer->due_reject) {
 		peer->due_reject = false;
-		struct wire_paxos *m = add_send(p, to, METHOD_REJECT);
+		struct wire_reject *m = &add_send(p, to, METHOD_REJECT)->reject;
 		m->ballot = p->promised;
 		m->members = p->members.slot;
 		if (!is_listed(p, to) && members_has_removed(p, peer->replica) &&
@@ -230,7 +234,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		peer->due_fetch = 0;
 		if (p->catch_up.known > p->chosen || blindly) {
 			if (!apply_stalls(p))
-				add_send(p, to, METHOD_FETCH)->slot = p->chosen + 1;
+				add_send(p, to, METHOD_FETCH)->fetch.slot = p->chosen + 1;
 			if (!blindly)
 				p->catch_up.retry_us = now_us + 2 * p->options.heartbeat_us;
 		}
@@ -239,7 +243,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		send_chosen(p, to);
 	if (peer->due_take_over) {
 		peer->due_take_over = false;
-		add_send(p, to, METHOD_TAKE_OVER)->ballot = p->ballot;
+		add_send(p, to, METHOD_TAKE_OVER)->head.ballot = p->ballot;
 	}
 }
 

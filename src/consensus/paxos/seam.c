@@ -10,18 +10,30 @@ const struct paxos *paxos_of(const struct consensus *core)
 _Static_assert(offsetof(struct paxos, seam) == 0, "a core begins with what the seam sees");
 
 /* No-ops stay: they are small, and a new leader needs one chosen before it may serve reads. */
-void paxos_strip(const struct paxos *p, struct wire_paxos *m)
+static uint32_t keep_no_ops(struct wire_entry *entries, uint32_t count)
 {
 	uint32_t kept = 0;
-	uint64_t first = m->entries[0].slot;
+	for (uint32_t i = 0; i < count; i++)
+		if (entries[i].value.len == 0)
+			entries[kept++] = entries[i];
+	return kept;
+}
+
+void paxos_strip(const struct paxos *p, enum method method, union peer_message *message)
+{
+	struct wire_accept *m = &message->accept;
 	(void)p;
-	for (uint32_t i = 0; i < m->nentries; i++)
-		if (m->entries[i].value.len == 0)
-			m->entries[kept++] = m->entries[i];
+	if (method == METHOD_CHOSEN) {
+		struct wire_chosen *chosen = &message->chosen;
+		chosen->nentries = keep_no_ops(chosen->entries, chosen->nentries);
+		return;
+	}
+	ASSERT(method == METHOD_ACCEPT && m->nentries > 0);
+	uint64_t first = m->entries[0].slot;
+	m->nentries = keep_no_ops(m->entries, m->nentries);
 	/* What is first now is not the first of its ballot: slots before it are missing here. */
-	if (kept == 0 || m->entries[0].slot != first)
+	if (m->nentries == 0 || m->entries[0].slot != first)
 		m->flags &= ~(uint32_t)PEER_FIRST;
-	m->nentries = kept;
 }
 
 static struct consensus *seam_create(const struct consensus_options *options, uint64_t base_slot)

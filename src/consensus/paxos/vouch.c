@@ -46,7 +46,7 @@ static void keep(struct paxos *p, struct freshness fresh)
 		p->fresh_newest = fresh;
 }
 
-void vouch_received(struct paxos *p, const struct wire_paxos *m)
+void vouch_received(struct paxos *p, const struct wire_accept *m)
 {
 	const struct stamp *stamp = &p->stamps[m->vouched % STAMPS];
 	/* Forgotten, or of an earlier life. */
@@ -70,7 +70,7 @@ void vouch_begin(struct paxos_peer *peer)
 	peer->stamp_heard = peer->stamp_held = 0;
 }
 
-void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_paxos *m)
+void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_accept *m)
 {
 	if ((peer->stamp_held | peer->stamp_heard) == 0)
 		return;

@@ -43,7 +43,7 @@
 #define TRACE_EVENT_BYTES_MAX 1024u /* of one event in a reply */
 
 #include "wire/kv.gen.h"
-#include "wire/paxos.gen.h"
+#include "wire/peer.gen.h"
 #include "wire/rpc.gen.h"
 #include "wire/shardmaster.gen.h"
 

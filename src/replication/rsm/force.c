@@ -32,7 +32,7 @@ static void supersede(struct rsm *rsm, uint32_t generation, const char *told_by)
 }
 
 /* The sender is told once a heartbeat: whoever it is, it goes on until it has heard. */
-static void tell_other(struct rsm *rsm, const struct wire_paxos *m)
+static void tell_other(struct rsm *rsm, const struct wire_peer *m)
 {
 	uint64_t now_us = node_now_us(rsm->node);
 	if (now_us < rsm->force.told_us + rsm->settings.heartbeat_interval_ms * 1000ull ||
@@ -42,13 +42,13 @@ static void tell_other(struct rsm *rsm, const struct wire_paxos *m)
 	/*
 	 * To a process of this generation, if one is there by now, it says nothing that is not so.
 	 */
-	struct wire_paxos reject = {.ballot = consensus_epoch(rsm->core),
-				    .members = rsm->members.slot,
-				    .chosen = consensus_chosen_slot(rsm->core)};
+	union peer_message reject = {.reject = {.ballot = consensus_epoch(rsm->core),
+						.members = rsm->members.slot,
+						.chosen = consensus_chosen_slot(rsm->core)}};
 	peers_send(rsm, m->from, METHOD_REJECT, &reject);
 }
 
-void force_other_generation(struct rsm *rsm, link_id from, const struct wire_paxos *m)
+void force_other_generation(struct rsm *rsm, link_id from, const struct wire_peer *m)
 {
 	uint32_t seat = rsm_seat(rsm, m->from);
 	if (seat == UINT32_MAX || rsm->seats[seat].address == NULL)

@@ -79,7 +79,7 @@
 #include "node/timer.h"
 
 struct rsm;
-struct wire_paxos;
+struct wire_peer;
 
 /* So long those who are there have to answer. */
 #define FORCE_PROBE_MS 2000u
@@ -115,7 +115,7 @@ uint64_t force_last_slot(const struct rsm *rsm);
 /* A record of the log is being replayed: an entry at `slot`, in `ballot`. */
 void force_replayed(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct slice value);
 /* A message of another generation, of which nothing else is used. */
-void force_other_generation(struct rsm *rsm, link_id from, const struct wire_paxos *m);
+void force_other_generation(struct rsm *rsm, link_id from, const struct wire_peer *m);
 /*
  * Its log is not durably of the generation that it is to begin: nobody must be told of the list
  * yet.

@@ -507,21 +507,23 @@ static inline uint32_t rsm_seat(const struct rsm *rsm, uint32_t replica)
  * made one that does not.
  */
 static inline bool stale_admit(struct rsm *rsm, uint32_t seat, const struct message *message,
-			       struct wire_paxos *m)
+			       union peer_message *m)
 {
 	struct stale *s = &rsm->stale;
 	struct start_memory *memory = s->current[seat];
 	if (__builtin_expect(memory == NULL || memory->nonce != message->origin ||
-				     memory->life != m->life,
+				     memory->life != m->head.life,
 			     0))
 		return stale_admit_other(rsm, seat, message, m);
 	enum consensus_kind kind = consensus_kind(rsm->core, message->method);
-	bool accepted = kind == CONSENSUS_KIND_ACCEPTED && m->nranges > 0;
-	if (!accepted && kind != CONSENSUS_KIND_PROMISE)
+	struct peer_ranges ranges = {0};
+	if (kind == CONSENSUS_KIND_ACCEPTED)
+		ranges = peer_ranges((enum method)message->method, m);
+	if (ranges.count == 0 && kind != CONSENSUS_KIND_PROMISE)
 		return true;
-	memory->promised = m->ballot > memory->promised ? m->ballot : memory->promised;
-	if (accepted && m->ranges[m->nranges - 1].last > memory->last)
-		memory->last = m->ranges[m->nranges - 1].last;
+	memory->promised = m->head.ballot > memory->promised ? m->head.ballot : memory->promised;
+	if (ranges.count > 0 && ranges.list[ranges.count - 1].last > memory->last)
+		memory->last = ranges.list[ranges.count - 1].last;
 	s->changed = true;
 	return true;
 }
@@ -706,7 +708,7 @@ void kept_reply_answer(struct rsm *rsm, const struct requester *to,
 		       const struct session_reply *kept, struct slice command);
 /* peers.c */
 bool peers_message(struct rsm *rsm, link_id from, const struct message *message);
-void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message);
+void peers_send(struct rsm *rsm, uint32_t to, enum method method, union peer_message *message);
 void peers_old_fetch(struct rsm *rsm, const struct consensus_old_fetch *want);
 void peers_free(struct rsm *rsm);
 /* relieve.c: at the end of every turn. */
@@ -735,12 +737,12 @@ void rsm_set_electable(struct rsm *rsm);
 void traced_proposed(struct rsm *rsm, const struct batch *batch);
 /* A message that bears a trace id. */
 void traced_received(struct rsm *rsm, const struct message *message, enum consensus_kind kind,
-		     const struct wire_paxos *m);
+		     const union peer_message *m);
 /* What the output says to write has been handed to the log. */
 void traced_written(struct rsm *rsm, const struct consensus_output *out, struct durable_mark *mark);
 void traced_synced(struct rsm *rsm, const struct durable_mark *mark);
 /* Fills in trace and detail of a message to member `peer`. */
-void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const struct wire_paxos *m,
+void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const union peer_message *m,
 		    struct message *message, struct trace_detail *detail);
 void traced_applying(struct rsm *rsm, const struct consensus_chosen *chosen);
 void traced_applied(struct rsm *rsm);
@@ -760,11 +762,11 @@ void discard_file(struct rsm *rsm, struct disk_file *file, const char *name);
 void snapshot_adopt(struct rsm *rsm, bool own, uint64_t slot, uint64_t ballot,
 		    const struct group_members *bound, struct disk_file *file, uint64_t bytes);
 /* snapshot_send.c */
-void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m);
+void snapshot_send_piece(struct rsm *rsm, const struct wire_snapshot_fetch *m);
 void snapshot_send_free(struct rsm *rsm);
 /* snapshot_receive.c */
 void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min);
-void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m);
+void snapshot_receive_piece(struct rsm *rsm, const struct wire_snapshot_chunk *m);
 void snapshot_receive_free(struct rsm *rsm);
 
 #endif

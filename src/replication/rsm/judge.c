@@ -23,23 +23,26 @@ const char *judge_entry_value(struct slice value)
 }
 
 static __attribute__((noinline)) const char *judge_with_values(const struct rsm *rsm,
-							       uint16_t method,
-							       const struct wire_paxos *m)
+							       enum method method,
+							       const union peer_message *m,
+							       struct peer_entries entries)
 {
-	const char *why = consensus_judge(rsm->core, (enum method)method, m);
-	for (uint32_t i = 0; i < m->nentries && why == NULL; i++)
-		why = m->entries[i].value.len == 0 ? NULL : judge_entry_value(m->entries[i].value);
+	const char *why = consensus_judge(rsm->core, method, m);
+	for (uint32_t i = 0; i < entries.count && why == NULL; i++) {
+		struct slice value = entries.list[i].value;
+		why = value.len == 0 ? NULL : judge_entry_value(value);
+	}
 	return why;
 }
 
-static const char *judge_snapshot_fetch(const struct wire_paxos *m)
+static const char *judge_snapshot_fetch(const struct wire_snapshot_fetch *m)
 {
 	if (m->slot > SLOT_MAX || m->chosen > SLOT_MAX)
 		return "slot: beyond every possible one";
 	return m->position > SNAPSHOT_BYTES_MAX ? "position: beyond every possible one" : NULL;
 }
 
-static const char *judge_snapshot_chunk(const struct wire_paxos *m)
+static const char *judge_snapshot_chunk(const struct wire_snapshot_chunk *m)
 {
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
@@ -51,12 +54,18 @@ static const char *judge_snapshot_chunk(const struct wire_paxos *m)
 		       : NULL;
 }
 
-static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
+static const char *judge_question(uint64_t sequence)
 {
-	if (m->sequence == 0 || m->sequence > CONSENSUS_SEQUENCE_MAX)
-		return "sequence: beyond every possible question";
-	if (method == METHOD_READ_INDEX)
-		return NULL;
+	return sequence == 0 || sequence > CONSENSUS_SEQUENCE_MAX
+		       ? "sequence: beyond every possible question"
+		       : NULL;
+}
+
+static const char *judge_read_index_reply(const struct wire_read_index_reply *m)
+{
+	const char *why = judge_question(m->sequence);
+	if (why != NULL)
+		return why;
 	if (ballot_replica(m->ballot) != m->from || ballot_round(m->ballot) > BALLOT_ROUND_MAX)
 		return "ballot: not one in which the sender can lead";
 	return m->slot > SLOT_MAX || m->chosen > SLOT_MAX ? "slot: beyond every possible one"
@@ -65,7 +74,7 @@ static const char *judge_read_index(uint16_t method, const struct wire_paxos *m)
 
 const char JUDGED_OTHER_GENERATION[] = "generation: another one";
 
-const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
+static const char *judge_head(const struct rsm *rsm, const struct wire_peer *m)
 {
 	if (m->group != rsm->options.group)
 		return "group: another one";
@@ -77,29 +86,43 @@ const char *judge_peer_message(const struct rsm *rsm, uint16_t method, const str
 	if (__builtin_expect(m->generation != rsm->generation, 0))
 		return m->generation > GENERATION_MAX ? "generation: beyond every possible one"
 						      : JUDGED_OTHER_GENERATION;
-	if (method == METHOD_STARTED)
-		return stale_judge(m);
-	if (method == METHOD_STATE_HASH)
-		return state_hash_judge(m);
-	if (method >= METHOD_READ_INDEX)
-		return judge_read_index(method, m);
-	if (method >= METHOD_SNAPSHOT_FETCH)
-		return method == METHOD_SNAPSHOT_FETCH ? judge_snapshot_fetch(m)
-						       : judge_snapshot_chunk(m);
-	if (m->nentries > 0)
-		return judge_with_values(rsm, method, m);
-	return consensus_judge(rsm->core, (enum method)method, m);
+	return NULL;
 }
 
-void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *m, const char *why)
+const char *judge_peer_message(const struct rsm *rsm, enum method method,
+			       const union peer_message *m)
+{
+	const char *why = judge_head(rsm, &m->head);
+	if (why != NULL)
+		return why;
+	switch (method) {
+	case METHOD_STARTED: return stale_judge(&m->started);
+	case METHOD_STATE_HASH: return state_hash_judge(&m->state_hash);
+	case METHOD_READ_INDEX: return judge_question(m->read_index.sequence);
+	case METHOD_READ_INDEX_REPLY: return judge_read_index_reply(&m->read_index_reply);
+	case METHOD_SNAPSHOT_FETCH: return judge_snapshot_fetch(&m->snapshot_fetch);
+	case METHOD_SNAPSHOT_CHUNK: return judge_snapshot_chunk(&m->snapshot_chunk);
+	default: break;
+	}
+	struct peer_entries entries = peer_entries(method, m);
+	if (entries.count > 0)
+		return judge_with_values(rsm, method, m, entries);
+	return consensus_judge(rsm->core, method, m);
+}
+
+void judge_refused(struct rsm *rsm, enum method method, struct slice payload, const char *why)
 {
 	uint64_t refused = refusals_add(&rsm->refusals, node_now_us(rsm->node));
-	if (refused != 0)
-		log_event(rsm->log, LOG_ERROR, "peer_message_refused",
-			  "method=%s from=%u group=%" PRIu64 " to=%u field=\"%s\" ballot=%" PRIu64
-			  " slot=%" PRIu64 " chosen=%" PRIu64 " refused=%" PRIu64,
-			  method_text(method), m->from, m->group, m->to, why, m->ballot, m->slot,
-			  m->chosen, refused);
+	struct wire_peer_any m;
+	if (refused == 0)
+		return;
+	if (wire_peer_any_decode(payload, &rsm->arena, &m) != 0)
+		m.to = 0;
+	log_event(rsm->log, LOG_ERROR, "peer_message_refused",
+		  "method=%s from=%u group=%" PRIu64 " to=%u field=\"%s\" ballot=%" PRIu64
+		  " slot=%" PRIu64 " chosen=%" PRIu64 " refused=%" PRIu64,
+		  method_text((uint16_t)method), m.from, m.group, m.to, why, m.ballot, m.slot,
+		  m.chosen, refused);
 }
 
 const char *judge_log_record(const struct rsm *rsm, const struct wal_record *record)

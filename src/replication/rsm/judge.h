@@ -28,7 +28,7 @@
 
 #include "rsm/entry.h"
 #include "wal/wal.h"
-#include "wire/wire.h"
+#include "wire/peer.h"
 
 /* No snapshot is larger. */
 #define SNAPSHOT_BYTES_MAX (UINT64_C(1) << 48)
@@ -47,11 +47,13 @@ const char *judge_entry_value(struct slice value);
  * (rsm/force.h).
  */
 extern const char JUDGED_OTHER_GENERATION[];
-const char *judge_peer_message(const struct rsm *rsm, uint16_t method,
-			       const struct wire_paxos *message);
-/* Counts the refusal; says it, at most once a second. `from` is 0 if the message does not say. */
-void judge_refused(struct rsm *rsm, uint16_t method, const struct wire_paxos *message,
-		   const char *why);
+const char *judge_peer_message(const struct rsm *rsm, enum method method,
+			       const union peer_message *message);
+/*
+ * Counts the refusal; says it, at most once a second, with what the message says, whatever its
+ * kind. `from` is 0 if it does not say.
+ */
+void judge_refused(struct rsm *rsm, enum method method, struct slice payload, const char *why);
 /* NULL, or why no replica can have written this: its problem as it is told to the operator. */
 const char *judge_log_record(const struct rsm *rsm, const struct wal_record *record);
 

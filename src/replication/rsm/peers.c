@@ -10,19 +10,19 @@
  */
 #define PEER_BACKLOG_MAX (16u * MIB)
 
-void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_paxos *message)
+void peers_send(struct rsm *rsm, uint32_t to, enum method method, union peer_message *message)
 {
 	uint32_t index = rsm_seat(rsm, to);
 	struct env *env = rsm->node->env;
 	if (index == UINT32_MAX ||
 	    env->ops->backlog(env, rsm->seats[index].link) > PEER_BACKLOG_MAX)
 		return;
-	message->group = rsm->options.group;
-	message->from = rsm->options.replica;
-	message->to = to;
-	message->generation = rsm->generation;
+	message->head.group = rsm->options.group;
+	message->head.from = rsm->options.replica;
+	message->head.to = to;
+	message->head.generation = rsm->generation;
 	buffer_clear(&rsm->out);
-	wire_paxos_encode(message, &rsm->out);
+	peer_encode(method, message, &rsm->out);
 	struct message m = {.kind = MESSAGE_ONEWAY,
 			    .method = (uint16_t)method,
 			    .payload = buffer_slice(&rsm->out)};
@@ -40,15 +40,15 @@ void peers_send(struct rsm *rsm, uint32_t to, enum method method, struct wire_pa
  * there, so that it becomes chosen and whoever leads next can serve reads; a part of it is for
  * promises alone.
  */
-static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
+static bool has_room(const struct rsm *rsm, struct peer_entries entries)
 {
 	if (wal_pending_bytes(rsm->wal) > UNWRITTEN_BYTES_MAX)
 		return false;
 	if (!wal_full(rsm->wal))
 		return true;
 	uint64_t needed = LOG_RESERVE_BYTES;
-	for (uint32_t i = 0; i < m->nentries; i++)
-		needed += WAL_RECORD_BYTES + 8 + m->entries[i].value.len;
+	for (uint32_t i = 0; i < entries.count; i++)
+		needed += WAL_RECORD_BYTES + 8 + entries.list[i].value.len;
 	return needed <= wal_room(rsm->wal);
 }
 
@@ -56,7 +56,7 @@ static bool has_room(const struct rsm *rsm, const struct wire_paxos *m)
  * One machine may have had several numbers, one after the other: messages to the others come here,
  * too.
  */
-static bool is_another_here(const struct rsm *rsm, const struct wire_paxos *m)
+static bool is_another_here(const struct rsm *rsm, const struct wire_peer *m)
 {
 	return m->group == rsm->options.group && m->to != 0 && m->to <= MEMBER_NUMBER_MAX;
 }
@@ -66,60 +66,63 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
 	    (message->method > METHOD_STATE_HASH && message->method != METHOD_STARTED))
 		return false;
-	struct wire_paxos m;
+	enum method method = (enum method)message->method;
+	union peer_message m;
 	arena_reset(&rsm->arena);
 	const char *refused = "all: malformed";
 	known_look(rsm);
-	if (wire_paxos_decode(message->payload, &rsm->arena, &m) == 0)
-		refused = judge_peer_message(rsm, message->method, &m);
+	if (peer_decode(method, message->payload, &rsm->arena, &m) == 0)
+		refused = judge_peer_message(rsm, method, &m);
 	else
-		m.to = 0;
+		m.head.to = 0;
 	if (refused != NULL) {
 		if (refused == JUDGED_OTHER_GENERATION) {
-			force_other_generation(rsm, from, &m);
+			force_other_generation(rsm, from, &m.head);
 			return true;
 		}
 		/* To one who has been added, or was removed, at this machine. */
-		if (m.to != rsm->options.replica && is_another_here(rsm, &m))
+		if (m.head.to != rsm->options.replica && is_another_here(rsm, &m.head))
 			return true;
-		judge_refused(rsm, message->method, &m, refused);
+		judge_refused(rsm, method, message->payload, refused);
 		return true;
 	}
-	uint32_t seat = rsm_seat(rsm, m.from);
+	uint32_t seat = rsm_seat(rsm, m.head.from);
 	if (__builtin_expect(seat == UINT32_MAX || rsm->seats[seat].address == NULL, 0))
-		seat = known_stranger(rsm, m.from, from);
+		seat = known_stranger(rsm, m.head.from, from);
 	/*
 	 * A slow disk cannot take more entries now, nor a full one what it has no room for. Without
 	 * them these two still say who leads and what is chosen; a promise must keep its own, or
 	 * the candidate would overlook what was accepted.
 	 */
-	enum consensus_kind kind = consensus_kind(rsm->core, message->method);
-	if (m.nentries > 0 &&
-	    (kind == CONSENSUS_KIND_ENTRIES || message->method == METHOD_CHOSEN) &&
-	    !has_room(rsm, &m))
-		consensus_strip(rsm->core, &m);
+	enum consensus_kind kind = consensus_kind(rsm->core, method);
+	if (kind == CONSENSUS_KIND_ENTRIES || method == METHOD_CHOSEN) {
+		struct peer_entries entries = peer_entries(method, &m);
+		if (entries.count > 0 && !has_room(rsm, entries))
+			consensus_strip(rsm->core, method, &m);
+	}
 	if (message->trace != 0)
 		traced_received(rsm, message, kind, &m);
-	m.life = rsm->node->env->sender_life;
-	if (m.life != 0)
-		members_heard(rsm, seat, m.life);
-	if (message->method == METHOD_STARTED) {
-		stale_message(rsm, seat, message, &m);
+	m.head.life = rsm->node->env->sender_life;
+	if (m.head.life != 0)
+		members_heard(rsm, seat, m.head.life);
+	if (method == METHOD_STARTED) {
+		stale_message(rsm, seat, message, &m.started);
 		return true;
 	}
 	if (rsm->stale.on && !stale_admit(rsm, seat, message, &m))
 		return true;
-	if (message->method == METHOD_SNAPSHOT_FETCH)
-		snapshot_send_piece(rsm, &m);
-	else if (message->method == METHOD_SNAPSHOT_CHUNK)
-		snapshot_receive_piece(rsm, &m);
-	else if (message->method == METHOD_STATE_HASH)
-		state_hash_message(rsm, &m);
-	else if (message->method >= METHOD_READ_INDEX)
-		read_index_message(rsm, message->method, &m);
+	if (method == METHOD_SNAPSHOT_FETCH)
+		snapshot_send_piece(rsm, &m.snapshot_fetch);
+	else if (method == METHOD_SNAPSHOT_CHUNK)
+		snapshot_receive_piece(rsm, &m.snapshot_chunk);
+	else if (method == METHOD_STATE_HASH)
+		state_hash_message(rsm, &m.state_hash);
+	else if (method == METHOD_READ_INDEX)
+		read_index_asked(rsm, &m.read_index);
+	else if (method == METHOD_READ_INDEX_REPLY)
+		read_index_told(rsm, &m.read_index_reply);
 	else
-		consensus_receive(rsm->core, node_now_us(rsm->node), (enum method)message->method,
-				  &m);
+		consensus_receive(rsm->core, node_now_us(rsm->node), method, &m);
 	return true;
 }
 
@@ -128,18 +131,19 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 /* In their order, up to the one that passes the size of a message. */
 static void old_done(struct old_fetch *f)
 {
-	struct wire_paxos m = {.slot = f->first,
-			       .chosen = consensus_chosen_slot(f->rsm->core),
-			       .entries = f->entries};
+	union peer_message m = {.chosen = {.slot = f->first,
+					   .chosen = consensus_chosen_slot(f->rsm->core),
+					   .entries = f->entries}};
+	uint32_t *count = &m.chosen.nentries;
 	uint64_t end = f->asked < f->end ? f->asked : f->end;
-	for (size_t bytes = 0; m.nentries < end - f->first && bytes < MIB; m.nentries++) {
-		struct slice *value = &f->entries[m.nentries].value;
+	for (size_t bytes = 0; *count < end - f->first && bytes < MIB; (*count)++) {
+		struct slice *value = &f->entries[*count].value;
 		value->data = f->values.data + (uintptr_t)value->data;
 		bytes += value->len;
 	}
 	f->active = false;
-	f->rsm->counters.old_entries_sent += m.nentries;
-	if (m.nentries > 0)
+	f->rsm->counters.old_entries_sent += *count;
+	if (*count > 0)
 		peers_send(f->rsm, f->to, METHOD_CHOSEN, &m);
 }
 
@@ -224,9 +228,9 @@ void peers_old_fetch(struct rsm *rsm, const struct consensus_old_fetch *want)
 		 * Dropped: only the snapshot has it. If there is none yet that covers it, the peer
 		 * will ask again.
 		 */
-		struct wire_paxos m = {.slot = rsm->snapshot_slot,
-				       .chosen = consensus_chosen_slot(rsm->core),
-				       .flags = PEER_SNAPSHOT};
+		union peer_message m = {.chosen = {.slot = rsm->snapshot_slot,
+						   .chosen = consensus_chosen_slot(rsm->core),
+						   .flags = PEER_SNAPSHOT}};
 		if (rsm->snapshot_slot >= want->first)
 			peers_send(rsm, want->to, METHOD_CHOSEN, &m);
 		return;

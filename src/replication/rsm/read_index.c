@@ -160,7 +160,7 @@ static uint64_t retry_us(const struct rsm *rsm)
 static void ask(struct rsm *rsm, uint32_t leader)
 {
 	struct read_index *reads = &rsm->reads;
-	struct wire_paxos m = {.sequence = ++reads->asked};
+	union peer_message m = {.read_index = {.sequence = ++reads->asked}};
 	reads->asked_us = node_now_us(rsm->node);
 	reads->asked_of = leader;
 	reads->questions++;
@@ -317,7 +317,7 @@ void read_index_link_down(struct rsm *rsm, link_id link)
 
 /* ---- the leader's side ---- */
 
-static void asked(struct rsm *rsm, const struct wire_paxos *m)
+void read_index_asked(struct rsm *rsm, const struct wire_read_index *m)
 {
 	struct read_index *reads = &rsm->reads;
 	uint32_t index = rsm_seat(rsm, m->from);
@@ -343,22 +343,19 @@ void read_index_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot)
 	struct read_index *reads = &rsm->reads;
 	uint32_t replica = (uint32_t)((id & ~READ_INDEX_BIT) >> NUMBER_SHIFT),
 		 index = rsm_seat(rsm, replica);
-	struct wire_paxos m = {
-		.ballot = consensus_epoch(rsm->core),
-		.slot = slot,
-		.chosen = consensus_chosen_slot(rsm->core),
-		.sequence = id & SEQUENCE_MASK,
-	};
+	union peer_message m = {.read_index_reply = {
+					.ballot = consensus_epoch(rsm->core),
+					.slot = slot,
+					.chosen = consensus_chosen_slot(rsm->core),
+					.sequence = id & SEQUENCE_MASK,
+				}};
 	if (index != UINT32_MAX && reads->open[index] > 0)
 		reads->open[index]--;
 	reads->answered++;
 	peers_send(rsm, replica, METHOD_READ_INDEX_REPLY, &m);
 }
 
-void read_index_message(struct rsm *rsm, uint16_t method, const struct wire_paxos *m)
+void read_index_told(struct rsm *rsm, const struct wire_read_index_reply *m)
 {
-	if (method == METHOD_READ_INDEX)
-		asked(rsm, m);
-	else
-		told(rsm, m->sequence, m->slot);
+	told(rsm, m->sequence, m->slot);
 }

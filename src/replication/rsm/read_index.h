@@ -71,7 +71,8 @@ struct read_index {
 
 struct rsm;
 struct requester;
-struct wire_paxos;
+struct wire_read_index;
+struct wire_read_index_reply;
 
 void read_index_init(struct rsm *rsm);
 void read_index_free(struct rsm *rsm);
@@ -95,8 +96,9 @@ static inline void read_index_serve(struct rsm *rsm, const struct read_index *re
 	if (reads->count + reads->backlog.count > 0)
 		read_index_serve_now(rsm);
 }
-/* A message of another member that has been judged: READ_INDEX, READ_INDEX_REPLY. */
-void read_index_message(struct rsm *rsm, uint16_t method, const struct wire_paxos *m);
+/* A question of another member, and an answer, that have been judged. */
+void read_index_asked(struct rsm *rsm, const struct wire_read_index *m);
+void read_index_told(struct rsm *rsm, const struct wire_read_index_reply *m);
 /* Leader: the core has confirmed this question. */
 void read_index_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
 void read_index_link_down(struct rsm *rsm, link_id link);

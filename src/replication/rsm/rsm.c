@@ -384,7 +384,7 @@ static void carry_out(struct rsm *rsm)
 	const struct consensus_output *out = consensus_output(rsm->core, node_now_us(rsm->node));
 	persist_all(rsm, out);
 	for (uint32_t i = 0; i < out->nsends; i++) {
-		struct wire_paxos m = out->sends[i].message;
+		union peer_message m = out->sends[i].message;
 		/*
 		 * What is asked for could not be taken now (see peers_message); the core asks
 		 * again.

@@ -185,8 +185,9 @@ static void ask(struct rsm *rsm)
 	     position += SNAPSHOT_CHUNK_BYTES) {
 		struct receive_piece *piece = piece_at(rsm, position);
 		if (piece->state == PIECE_WANTED) {
-			struct wire_paxos m = {
-				.slot = r->slot, .position = position, .chosen = r->slot_min};
+			union peer_message m = {.snapshot_fetch = {.slot = r->slot,
+								   .position = position,
+								   .chosen = r->slot_min}};
 			piece->state = PIECE_ASKED;
 			peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
 		}
@@ -247,7 +248,7 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 }
 
 /* It is one that is asked for, of the snapshot that is being fetched. */
-static bool is_wanted(const struct snapshot_receive *r, const struct wire_paxos *m)
+static bool is_wanted(const struct snapshot_receive *r, const struct wire_snapshot_chunk *m)
 {
 	if (m->position % SNAPSHOT_CHUNK_BYTES != 0 || m->position >= m->total ||
 	    m->data.len != piece_bytes(m->total, m->position) ||
@@ -259,7 +260,7 @@ static bool is_wanted(const struct snapshot_receive *r, const struct wire_paxos 
 	return piece->state == PIECE_ASKED;
 }
 
-void snapshot_receive_piece(struct rsm *rsm, const struct wire_paxos *m)
+void snapshot_receive_piece(struct rsm *rsm, const struct wire_snapshot_chunk *m)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	/* One that is older than what has begun to come has been asked for before. */

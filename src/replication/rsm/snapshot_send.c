@@ -13,13 +13,13 @@ static void piece_read(struct disk_request *request)
 	struct snapshot_read *read = LIST_ITEM(request, struct snapshot_read, request);
 	struct rsm *rsm = read->rsm;
 	if (request->status == 0) {
-		struct wire_paxos m = {
-			.slot = read->slot,
-			.total = read->total,
-			.position = request->offset,
-			.data = slice(request->data, request->len),
-			.chosen = consensus_chosen_slot(rsm->core),
-		};
+		union peer_message m = {.snapshot_chunk = {
+						.slot = read->slot,
+						.total = read->total,
+						.position = request->offset,
+						.data = slice(request->data, request->len),
+						.chosen = consensus_chosen_slot(rsm->core),
+					}};
 		peers_send(rsm, read->to, METHOD_SNAPSHOT_CHUNK, &m);
 		rsm->counters.snapshot_pieces_sent++;
 	} else {
@@ -48,7 +48,7 @@ static bool is_enough(const struct rsm *rsm, uint32_t to, uint64_t offset)
 	return false;
 }
 
-void snapshot_send_piece(struct rsm *rsm, const struct wire_paxos *m)
+void snapshot_send_piece(struct rsm *rsm, const struct wire_snapshot_fetch *m)
 {
 	rsm->snapshot_fetched_us = node_now_us(rsm->node);
 	if (rsm->snapshot_slot == 0 || rsm->snapshot_slot < m->chosen) {

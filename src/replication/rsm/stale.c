@@ -210,15 +210,16 @@ static void send_started(struct rsm *rsm, uint32_t seat, bool ask)
 	start_claim_encode(&s->own, &claim);
 	starts_encode(&s->starts, &remembered);
 	bound_encode(consensus_members(rsm->core), &bound);
-	struct wire_paxos m = {
-		.flags = (ask ? PEER_ASKED : 0) | (consensus_votes(rsm->core) ? 0 : PEER_LEARNER) |
-			 (consensus_is_held(rsm->core) ? 0 : PEER_GRANTED) |
-			 (s->found ? PEER_UNFIT : 0),
-		.chosen = consensus_chosen_slot(rsm->core),
-		.data = buffer_slice(&bound),
-		.claim = buffer_slice(&claim),
-		.remembered = buffer_slice(&remembered),
-	};
+	union peer_message m = {.started = {
+					.flags = (ask ? PEER_ASKED : 0) |
+						 (consensus_votes(rsm->core) ? 0 : PEER_LEARNER) |
+						 (consensus_is_held(rsm->core) ? 0 : PEER_GRANTED) |
+						 (s->found ? PEER_UNFIT : 0),
+					.chosen = consensus_chosen_slot(rsm->core),
+					.data = buffer_slice(&bound),
+					.claim = buffer_slice(&claim),
+					.remembered = buffer_slice(&remembered),
+				}};
 	peers_send(rsm, rsm->seats[seat].replica, METHOD_STARTED, &m);
 	buffer_free(&claim);
 	buffer_free(&remembered);
@@ -470,7 +471,7 @@ static void renew(struct rsm *rsm)
 
 /* True: it is of another process than before, that may not know ours. */
 static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *message,
-		       const struct wire_paxos *m, bool *answer)
+		       const struct wire_started *m, bool *answer)
 {
 	struct stale *s = &rsm->stale;
 	struct start_claim claim;
@@ -492,7 +493,7 @@ static bool take_claim(struct rsm *rsm, uint32_t seat, const struct message *mes
 	return true;
 }
 
-static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos *m,
+static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_started *m,
 			const struct start_memory *theirs)
 {
 	struct stale *s = &rsm->stale;
@@ -542,15 +543,15 @@ static void take_memory(struct rsm *rsm, uint32_t seat, const struct wire_paxos 
  * It does not stand before it has been compared, and who has gone need not be: it hears from the
  * core that it has.
  */
-static void answer_removed(struct rsm *rsm, const struct wire_paxos *m)
+static void answer_removed(struct rsm *rsm, const struct wire_started *m)
 {
-	struct wire_paxos pre_vote = {
-		.group = m->group, .from = m->from, .to = m->to, .life = m->life};
+	union peer_message pre_vote = {
+		.pre_vote = {.group = m->group, .from = m->from, .to = m->to, .life = m->life}};
 	consensus_receive(rsm->core, node_now_us(rsm->node), METHOD_PRE_VOTE, &pre_vote);
 }
 
 void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message,
-		   const struct wire_paxos *m)
+		   const struct wire_started *m)
 {
 	struct stale *s = &rsm->stale;
 	struct starts theirs;
@@ -590,36 +591,36 @@ bool rsm_is_doubted(const struct rsm *rsm)
 
 /* T1; and T2, for nobody is current before. */
 bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message,
-		       struct wire_paxos *m)
+		       union peer_message *m)
 {
 	struct stale *s = &rsm->stale;
-	bool removes = message->method == METHOD_REJECT && (m->flags & PEER_REMOVED) != 0;
+	bool removes = message->method == METHOD_REJECT && (m->reject.flags & PEER_REMOVED) != 0;
 	/*
 	 * Of that nothing gets into the log. Who speaks and is not known here may be of a later
 	 * list, of which only it knows.
 	 */
 	if (rsm_is_doubted(rsm)) {
-		if (!rsm->seats[seat].listed && m->life != 0 && !removes)
+		if (!rsm->seats[seat].listed && m->head.life != 0 && !removes)
 			ask(rsm, seat);
 		/* What is chosen is told whoever wants to know. */
 		return removes || message->method == METHOD_FETCH ||
 		       message->method == METHOD_SNAPSHOT_FETCH;
 	}
 	/* From a world that tells no lives. */
-	if (m->life == 0)
+	if (m->head.life == 0)
 		return true;
-	struct start_memory *memory = starts_find(&s->starts, m->from, m->life);
+	struct start_memory *memory = starts_find(&s->starts, m->head.from, m->head.life);
 	if (memory != NULL && memory->nonce == message->origin) {
 		s->current[seat] = memory;
 		return true;
 	}
 	/* Of a stranger nothing counts (paxos/members.c), but that a leader has handed over. */
 	if (!rsm->seats[seat].listed && message->method != METHOD_TAKE_OVER &&
-	    is_removed(rsm, m->from))
+	    is_removed(rsm, m->head.from))
 		return true;
 	ask(rsm, seat);
 	if (consensus_kind(rsm->core, message->method) == CONSENSUS_KIND_ACCEPTED) {
-		m->flags = (m->flags | PEER_LEARNER) & ~(uint32_t)PEER_LEASED;
+		consensus_discount(rsm->core, m);
 		return true;
 	}
 	switch (message->method) {
@@ -631,7 +632,7 @@ bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *mes
 	}
 }
 
-const char *stale_judge(const struct wire_paxos *m)
+const char *stale_judge(const struct wire_started *m)
 {
 	struct start_claim claim;
 	struct starts starts;

@@ -67,7 +67,7 @@ void stale_free(struct rsm *rsm);
  */
 wal_position stale_write(struct rsm *rsm);
 void stale_message(struct rsm *rsm, uint32_t seat, const struct message *message,
-		   const struct wire_paxos *m);
+		   const struct wire_started *m);
 /* The connection to this member is lost. */
 void stale_link_down(struct rsm *rsm, uint32_t seat);
 /* Somebody else has this seat. */
@@ -86,7 +86,7 @@ void stale_reopen(struct rsm *rsm);
 
 /* The slow way of stale_admit(). */
 bool stale_admit_other(struct rsm *rsm, uint32_t seat, const struct message *message,
-		       struct wire_paxos *m);
-const char *stale_judge(const struct wire_paxos *m);
+		       union peer_message *m);
+const char *stale_judge(const struct wire_started *m);
 
 #endif

@@ -205,16 +205,16 @@ static void tell(struct rsm *rsm)
 		return;
 	for (uint32_t i = 0; i < h->nparts; i++)
 		buffer_add_u64(&parts, own->parts[i]);
-	struct wire_paxos m = {.slot = h->mark_slot,
-			       .total = h->nparts,
-			       .position = own->hash,
-			       .flags = own->sound,
-			       .data = buffer_slice(&parts)};
+	union peer_message m = {.state_hash = {.slot = h->mark_slot,
+					       .total = h->nparts,
+					       .position = own->hash,
+					       .flags = own->sound,
+					       .data = buffer_slice(&parts)}};
 	peers_send(rsm, leader, METHOD_STATE_HASH, &m);
 	buffer_free(&parts);
 }
 
-const char *state_hash_judge(const struct wire_paxos *m)
+const char *state_hash_judge(const struct wire_state_hash *m)
 {
 	if (m->slot == 0 || m->slot > SLOT_MAX)
 		return "slot: beyond every possible one";
@@ -228,7 +228,7 @@ const char *state_hash_judge(const struct wire_paxos *m)
 		       : "position: not the hash of the parts";
 }
 
-void state_hash_message(struct rsm *rsm, const struct wire_paxos *m)
+void state_hash_message(struct rsm *rsm, const struct wire_state_hash *m)
 {
 	struct state_hash *h = &rsm->hash;
 	struct slice data = m->data;

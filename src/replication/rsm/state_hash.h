@@ -95,9 +95,9 @@ int state_hash_apply(struct rsm *rsm, struct slice body, uint64_t slot) MUST_CHE
 /* Another state takes the place of this one: what was found out about it is void. */
 void state_hash_forget(struct rsm *rsm);
 /* A report of another replica. */
-void state_hash_message(struct rsm *rsm, const struct wire_paxos *m);
+void state_hash_message(struct rsm *rsm, const struct wire_state_hash *m);
 /* NULL, or why such a message is refused (rsm/judge.h). */
-const char *state_hash_judge(const struct wire_paxos *m);
+const char *state_hash_judge(const struct wire_state_hash *m);
 /* The disk is full: evidence makes room. */
 void state_hash_drop_evidence(struct rsm *rsm);
 

@@ -51,13 +51,15 @@ void traced_proposed(struct rsm *rsm, const struct batch *batch)
 }
 
 void traced_received(struct rsm *rsm, const struct message *message, enum consensus_kind kind,
-		     const struct wire_paxos *m)
+		     const union peer_message *m)
 {
 	if (kind != CONSENSUS_KIND_ENTRIES)
 		return;
 	rsm->traced.echo = message->trace;
-	if (m->nentries > 0)
-		remember(rsm, message->trace, m->entries[0].slot, m->entries[m->nentries - 1].slot);
+	struct peer_entries entries = peer_entries((enum method)message->method, m);
+	if (entries.count > 0)
+		remember(rsm, message->trace, entries.list[0].slot,
+			 entries.list[entries.count - 1].slot);
 }
 
 void traced_written(struct rsm *rsm, const struct consensus_output *out, struct durable_mark *mark)
@@ -116,22 +118,24 @@ static uint64_t newly_told(struct rsm *rsm, uint64_t chosen, uint32_t peer)
 	return 0;
 }
 
-void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const struct wire_paxos *m,
+void traced_sending(struct rsm *rsm, uint32_t peer, enum method method, const union peer_message *m,
 		    struct message *message, struct trace_detail *detail)
 {
 	struct traced *t = &rsm->traced;
-	*detail = (struct trace_detail){.ballot = m->ballot, .chosen = m->chosen};
-	if (m->nentries > 0) {
-		detail->first = m->entries[0].slot;
-		detail->last = m->entries[m->nentries - 1].slot;
-	} else if (m->nranges > 0) {
-		detail->first = m->ranges[0].first;
-		detail->last = m->ranges[m->nranges - 1].last;
+	struct peer_entries entries = peer_entries(method, m);
+	struct peer_ranges ranges = peer_ranges(method, m);
+	*detail = (struct trace_detail){.ballot = m->head.ballot, .chosen = m->head.chosen};
+	if (entries.count > 0) {
+		detail->first = entries.list[0].slot;
+		detail->last = entries.list[entries.count - 1].slot;
+	} else if (ranges.count > 0) {
+		detail->first = ranges.list[0].first;
+		detail->last = ranges.list[ranges.count - 1].last;
 	}
 	message->detail = detail;
 	enum consensus_kind kind = consensus_kind(rsm->core, method);
 	if (kind == CONSENSUS_KIND_ENTRIES || method == METHOD_CHOSEN) {
-		uint64_t told = newly_told(rsm, m->chosen, peer);
+		uint64_t told = newly_told(rsm, m->head.chosen, peer);
 		message->trace = detail->first != 0 ? request_of(t, detail->first, detail->last)
 						    : 0;
 		if (message->trace == 0 && kind == CONSENSUS_KIND_ENTRIES)

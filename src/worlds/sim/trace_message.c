@@ -6,7 +6,7 @@
 #include "core/consensus.h"
 #include "sim/trace.h"
 
-static void describe_entries(const struct wire_paxos *m, struct buffer *out)
+static void describe_entries(const struct wire_peer_any *m, struct buffer *out)
 {
 	if (m->nentries == 0)
 		return;
@@ -19,14 +19,14 @@ static void describe_entries(const struct wire_paxos *m, struct buffer *out)
 	}
 }
 
-static void describe_ranges(const struct wire_paxos *m, struct buffer *out)
+static void describe_ranges(const struct wire_peer_any *m, struct buffer *out)
 {
 	for (uint32_t i = 0; i < m->nranges; i++)
 		buffer_format(out, "%s%" PRIu64 "..%" PRIu64, i == 0 ? " durable=" : ",",
 			      m->ranges[i].first, m->ranges[i].last);
 }
 
-static void describe(const struct wire_paxos *m, uint16_t method, struct buffer *out)
+static void describe(const struct wire_peer_any *m, uint16_t method, struct buffer *out)
 {
 	char ballot[BALLOT_TEXT_BYTES];
 	if (m->ballot != 0)
@@ -47,9 +47,9 @@ void sim_trace_describe(uint16_t method, struct slice payload, struct buffer *ou
 	if (method < METHOD_PRE_VOTE || method > METHOD_TAKE_OVER)
 		return;
 	struct arena arena;
-	struct wire_paxos m;
+	struct wire_peer_any m;
 	arena_init(&arena, ARENA_BYTES_MAX);
-	if (wire_paxos_decode(payload, &arena, &m) == 0)
+	if (wire_peer_any_decode(payload, &arena, &m) == 0)
 		describe(&m, method, out);
 	arena_free(&arena);
 }

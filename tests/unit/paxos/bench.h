@@ -6,6 +6,7 @@
 
 #include <check.h>
 
+#include "../support/peer_any.h"
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "paxos/internal.h"
@@ -73,19 +74,37 @@ static inline void sync_all(struct bench *b)
 	paxos_persisted(b->core, b->now_us, b->persisted);
 }
 
-static inline void receive(struct bench *b, enum method method, struct wire_paxos m)
+static inline void receive(struct bench *b, enum method method, struct wire_peer_any m)
 {
 	m.group = 1;
 	m.to = b->core->options.self;
-	paxos_receive(b->core, b->now_us, method, &m);
+	paxos_receive(b->core, b->now_us, method, peer_of_any(method, &m));
 }
 
-static inline const struct consensus_send *sent(const struct consensus_output *out, uint32_t to,
-						enum method method)
+/* NULL, or what is wrong with it. */
+static inline const char *judge_any(const struct bench *b, enum method method,
+				    const struct wire_peer_any *m)
 {
-	for (uint32_t i = 0; i < out->nsends; i++)
-		if (out->sends[i].to == to && out->sends[i].method == method)
-			return &out->sends[i];
+	return paxos_judge(b->core, method, peer_of_any(method, m));
+}
+
+struct sent {
+	struct wire_peer_any message;
+};
+
+/* The first message of that kind to it; valid until the next question of this kind. */
+static inline const struct sent *sent(const struct consensus_output *out, uint32_t to,
+				      enum method method)
+{
+	static struct sent found[8];
+	static uint32_t next;
+	for (uint32_t i = 0; i < out->nsends; i++) {
+		if (out->sends[i].to != to || out->sends[i].method != method)
+			continue;
+		struct sent *s = &found[next++ % 8];
+		s->message = peer_to_any(method, &out->sends[i].message);
+		return s;
+	}
 	return NULL;
 }
 
@@ -101,17 +120,17 @@ static inline void lead(struct bench *b, uint64_t chosen_elsewhere)
 	uint32_t needed = b->core->options.nmembers / 2;
 	for (uint32_t i = 0; i < needed; i++)
 		receive(b, METHOD_PRE_VOTE_REPLY,
-			(struct wire_paxos){
+			(struct wire_peer_any){
 				.from = i + 2, .sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
 	for (uint32_t i = 0; i < needed; i++)
 		receive(b, METHOD_PROMISE,
-			(struct wire_paxos){.from = i + 2,
-					    .ballot = b->core->ballot,
-					    .slot = b->core->peers[i + 1].promise_next,
-					    .chosen = i == 0 ? chosen_elsewhere : 0});
+			(struct wire_peer_any){.from = i + 2,
+					       .ballot = b->core->ballot,
+					       .slot = b->core->peers[i + 1].promise_next,
+					       .chosen = i == 0 ? chosen_elsewhere : 0});
 	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_LEADER);
 	settle(b);
 }

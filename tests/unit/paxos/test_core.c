@@ -18,23 +18,23 @@ START_TEST(rounds_do_not_cross_ballots)
 	bench_init(&b, 2, 3);
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1,
-				    .ballot = ballot_make(1, 1),
-				    .sequence = 50,
-				    .nentries = 1,
-				    .entries = &entry});
+		(struct wire_peer_any){.from = 1,
+				       .ballot = ballot_make(1, 1),
+				       .sequence = 50,
+				       .nentries = 1,
+				       .entries = &entry});
 	ck_assert_ptr_nonnull(sent(settle(&b), 1, METHOD_ACCEPTED));
 	entry.ballot = ballot_make(2, 1);
 	receive(&b, METHOD_CHOSEN,
-		(struct wire_paxos){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
+		(struct wire_peer_any){.from = 3, .chosen = 1, .nentries = 1, .entries = &entry});
 	settle(&b);
 	sync_all(&b);
-	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct sent *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	if (accepted != NULL && accepted->message.ballot == ballot_make(2, 1))
 		ck_assert_uint_eq(accepted->message.sequence, 0);
 	/* And the new leadership's first round is answered. */
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1, .ballot = ballot_make(2, 1), .sequence = 1});
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(2, 1), .sequence = 1});
 	accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.sequence, 1);
@@ -56,7 +56,7 @@ START_TEST(learning_ahead_of_applying_is_bounded)
 		struct wire_entry entry = {
 			.slot = slot, .ballot = ballot_make(1, 1), .value = slice(value, size)};
 		receive(&b, METHOD_CHOSEN,
-			(struct wire_paxos){
+			(struct wire_peer_any){
 				.from = 1, .chosen = 2000, .nentries = 1, .entries = &entry});
 		settle(&b);
 	}
@@ -95,8 +95,8 @@ START_TEST(a_refused_candidate_fetches)
 	paxos_tick(b.core, b.now_us);
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PRE_VOTE));
 	receive(&b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
-	const struct consensus_send *fetch = sent(settle(&b), 2, METHOD_FETCH);
+		(struct wire_peer_any){.from = 2, .sequence = b.core->ballot, .chosen = 5000});
+	const struct sent *fetch = sent(settle(&b), 2, METHOD_FETCH);
 	ck_assert_ptr_nonnull(fetch);
 	ck_assert_uint_eq(fetch->message.slot, 1);
 	paxos_destroy(b.core);
@@ -113,10 +113,10 @@ START_TEST(a_peer_that_tells_is_asked_on)
 	struct bench b;
 	bench_init(&b, 1, 3);
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 2, .ballot = ballot_make(1, 2), .sequence = 1, .chosen = 100});
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_FETCH));
-	const struct consensus_send *fetch = NULL;
+	const struct sent *fetch = NULL;
 	for (uint32_t i = 0; i < 10 && fetch == NULL; i++) {
 		b.now_us += 60000;
 		paxos_tick(b.core, b.now_us);
@@ -127,11 +127,11 @@ START_TEST(a_peer_that_tells_is_asked_on)
 		struct wire_entry entry = {
 			.slot = slot, .ballot = ballot_make(1, 2), .value = slice_string("a")};
 		receive(&b, METHOD_CHOSEN,
-			(struct wire_paxos){.from = 3,
-					    .slot = slot,
-					    .chosen = 40,
-					    .nentries = 1,
-					    .entries = &entry});
+			(struct wire_peer_any){.from = 3,
+					       .slot = slot,
+					       .chosen = 40,
+					       .nentries = 1,
+					       .entries = &entry});
 		const struct consensus_output *out = settle(&b);
 		/* It has no more than 40: then it is the other's turn. */
 		fetch = sent(out, slot < 40 ? 3 : 2, METHOD_FETCH);
@@ -155,11 +155,11 @@ START_TEST(a_promise_in_parts_counts_with_its_last)
 	bench_init(&b, 2, 3);
 	for (uint64_t slot = 1; slot <= 3; slot++)
 		paxos_restore_entry(b.core, slot, ballot_make(1, 3), slice(value, size));
-	struct wire_paxos prepare = {.from = 1, .ballot = ballot_make(2, 1), .slot = 1};
+	struct wire_peer_any prepare = {.from = 1, .ballot = ballot_make(2, 1), .slot = 1};
 	receive(&b, METHOD_PREPARE, prepare);
 	ck_assert_ptr_null(sent(settle(&b), 1, METHOD_PROMISE));
 	sync_all(&b);
-	const struct consensus_send *promise = sent(settle(&b), 1, METHOD_PROMISE);
+	const struct sent *promise = sent(settle(&b), 1, METHOD_PROMISE);
 	ck_assert_ptr_nonnull(promise);
 	ck_assert_uint_eq(promise->message.nentries, 2);
 	ck_assert_uint_eq(promise->message.flags, PEER_MORE);
@@ -181,20 +181,21 @@ START_TEST(a_promise_in_parts_counts_with_its_last)
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	receive(&b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = b.core->ballot, .flags = PEER_GRANTED});
+		(struct wire_peer_any){
+			.from = 2, .sequence = b.core->ballot, .flags = PEER_GRANTED});
 	settle(&b);
 	sync_all(&b);
 	settle(&b);
-	struct wire_paxos part = {.from = 2,
-				  .ballot = b.core->ballot,
-				  .slot = 1,
-				  .flags = PEER_MORE,
-				  .nentries = 1,
-				  .entries = &entry};
+	struct wire_peer_any part = {.from = 2,
+				     .ballot = b.core->ballot,
+				     .slot = 1,
+				     .flags = PEER_MORE,
+				     .nentries = 1,
+				     .entries = &entry};
 	receive(&b, METHOD_PROMISE, part);
 	receive(&b, METHOD_PROMISE, part);
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
-	const struct consensus_send *again = sent(settle(&b), 2, METHOD_PREPARE);
+	const struct sent *again = sent(settle(&b), 2, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(again);
 	ck_assert_uint_eq(again->message.slot, 2);
 	part.slot = entry.slot = 2;

@@ -5,29 +5,29 @@
 #include "paxos/judge.h"
 
 static struct bench bench, *const b = &bench;
-static struct wire_paxos m;
-static struct wire_entry entries[3];
-static struct wire_range ranges[3];
+static struct wire_peer_any m;
+static struct wire_entry entries[OPEN_SLOTS_MAX + 1];
+static struct wire_range ranges[RANGES_MAX + 1];
 
-#define PASSES(method) ck_assert_pstr_eq(paxos_judge(b->core, METHOD_##method, &m), NULL)
+#define PASSES(method) ck_assert_pstr_eq(judge_any(b, METHOD_##method, &m), NULL)
 /* The text names the field in front. */
 #define REFUSED(method, field) \
 	do { \
-		const char *why_ = paxos_judge(b->core, METHOD_##method, &m); \
+		const char *why_ = judge_any(b, METHOD_##method, &m); \
 		ck_assert_msg(why_ != NULL && strncmp(why_, field, strlen(field)) == 0, "%s", \
 			      why_ == NULL ? "passes" : why_); \
 	} while (0)
 
 static void plausible(uint64_t ballot)
 {
-	m = (struct wire_paxos){.group = b->core->options.group,
-				.from = 2,
-				.to = 1,
-				.ballot = ballot,
-				.slot = b->core->chosen + 1,
-				.chosen = b->core->chosen,
-				.entries = entries,
-				.ranges = ranges};
+	m = (struct wire_peer_any){.group = b->core->options.group,
+				   .from = 2,
+				   .to = 1,
+				   .ballot = ballot,
+				   .slot = b->core->chosen + 1,
+				   .chosen = b->core->chosen,
+				   .entries = entries,
+				   .ranges = ranges};
 	for (uint32_t i = 0; i < 3; i++)
 		entries[i] = (struct wire_entry){.slot = m.slot + i, .value = slice_string("v")};
 }
@@ -40,7 +40,8 @@ static void stand(void)
 	paxos_tick(b->core, b->now_us);
 	settle(b);
 	receive(b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = b->core->ballot, .flags = PEER_GRANTED});
+		(struct wire_peer_any){
+			.from = 2, .sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -55,9 +56,9 @@ START_TEST(ballots_of_senders)
 	bench_init(b, 1, 3);
 	for (size_t i = 0; i < 4; i++) {
 		plausible(ballot_make(7, 2));
-		ck_assert_pstr_eq(paxos_judge(b->core, methods[i], &m), NULL);
+		ck_assert_pstr_eq(judge_any(b, methods[i], &m), NULL);
 		m.ballot = ballot_make(BALLOT_ROUND_FREE, 2);
-		ck_assert_pstr_eq(paxos_judge(b->core, methods[i], &m), NULL);
+		ck_assert_pstr_eq(judge_any(b, methods[i], &m), NULL);
 		const uint64_t impossible[] = {0,
 					       ballot_make(0, 2),
 					       ballot_make(7, 1),
@@ -68,7 +69,7 @@ START_TEST(ballots_of_senders)
 					       UINT64_MAX};
 		for (size_t k = 0; k < sizeof impossible / sizeof impossible[0]; k++) {
 			m.ballot = impossible[k];
-			ck_assert_ptr_nonnull(paxos_judge(b->core, methods[i], &m));
+			ck_assert_ptr_nonnull(judge_any(b, methods[i], &m));
 		}
 	}
 	paxos_destroy(b->core);
@@ -92,7 +93,7 @@ START_TEST(one_number_cannot_use_up_the_rounds)
 		round = round < BALLOT_ROUND_MAX ? round : BALLOT_ROUND_MAX;
 		m.ballot = ballot_make(round, 2);
 		PASSES(REJECT);
-		paxos_receive(b->core, b->now_us, METHOD_REJECT, &m);
+		paxos_receive(b->core, b->now_us, METHOD_REJECT, peer_of_any(METHOD_REJECT, &m));
 		ck_assert_uint_le(steps, 200);
 	}
 	m.ballot = ballot_make(BALLOT_ROUND_MAX + 1, 2);
@@ -107,10 +108,10 @@ START_TEST(one_number_cannot_use_up_the_rounds)
 	/* Who uses the last round is still followed. */
 	plausible(ballot_make(BALLOT_ROUND_MAX, 2));
 	PASSES(ACCEPT);
-	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, &m);
+	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, peer_of_any(METHOD_ACCEPT, &m));
 	ck_assert_uint_eq(paxos_leader(b->core), 2);
 	PASSES(TAKE_OVER);
-	paxos_receive(b->core, b->now_us, METHOD_TAKE_OVER, &m);
+	paxos_receive(b->core, b->now_us, METHOD_TAKE_OVER, peer_of_any(METHOD_TAKE_OVER, &m));
 	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b->core);
 }
@@ -123,7 +124,7 @@ START_TEST(an_impossible_accept_is_refused)
 	plausible(ballot_make(3, 2));
 	m.nentries = 3;
 	PASSES(ACCEPT);
-	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, &m);
+	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, peer_of_any(METHOD_ACCEPT, &m));
 	PASSES(ACCEPT);
 	/* Another value of the same ballot; in a later one it may be so. */
 	entries[1].value = slice_string("w");
@@ -262,7 +263,7 @@ START_TEST(an_impossible_fetch_or_answer_is_refused)
 	/* Another value than the one that was accepted in the same, or a later, ballot. */
 	plausible(ballot_make(5, 2));
 	m.nentries = 1;
-	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, &m);
+	paxos_receive(b->core, b->now_us, METHOD_ACCEPT, peer_of_any(METHOD_ACCEPT, &m));
 	plausible(0);
 	m.nentries = 1;
 	m.chosen = m.slot;
@@ -345,7 +346,7 @@ START_TEST(a_promise_from_far_ahead_makes_no_leader)
 	plausible(b->core->ballot);
 	m.chosen = SLOT_MAX - 1;
 	PASSES(PROMISE);
-	paxos_receive(b->core, b->now_us, METHOD_PROMISE, &m);
+	paxos_receive(b->core, b->now_us, METHOD_PROMISE, peer_of_any(METHOD_PROMISE, &m));
 	ck_assert_int_eq(paxos_role(b->core), CONSENSUS_FOLLOWER);
 	ck_assert_uint_lt(b->core->ring.capacity, 100000);
 	ck_assert_uint_lt(b->core->recovered.capacity, 100000);

@@ -13,17 +13,17 @@ START_TEST(a_quorum_counts_members_and_not_answers)
 	sync_all(&b);
 	for (uint32_t i = 0; i < 5; i++)
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 2,
-					    .ballot = b.core->ballot,
-					    .nranges = 1,
-					    .ranges = &range});
+			(struct wire_peer_any){.from = 2,
+					       .ballot = b.core->ballot,
+					       .nranges = 1,
+					       .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 3, .ballot = b.core->ballot - 1, .nranges = 1, .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 0);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 3, .ballot = b.core->ballot, .nranges = 1, .ranges = &range});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
 	paxos_destroy(b.core);
@@ -52,22 +52,22 @@ START_TEST(the_highest_accepted_value_is_proposed)
 		paxos_tick(b.core, b.now_us);
 		for (uint32_t i = 2; i <= 3; i++)
 			receive(&b, METHOD_PRE_VOTE_REPLY,
-				(struct wire_paxos){.from = i,
-						    .sequence = b.core->ballot,
-						    .flags = PEER_GRANTED});
+				(struct wire_peer_any){.from = i,
+						       .sequence = b.core->ballot,
+						       .flags = PEER_GRANTED});
 		settle(&b);
 		sync_all(&b);
 		settle(&b);
-		struct wire_paxos promises[] = {{.from = 2, .nentries = 2, .entries = low},
-						{.from = 3, .nentries = 2, .entries = high}};
+		struct wire_peer_any promises[] = {{.from = 2, .nentries = 2, .entries = low},
+						   {.from = 3, .nentries = 2, .entries = high}};
 		for (uint32_t i = 0; i < 2; i++) {
-			struct wire_paxos m = promises[i ^ order];
+			struct wire_peer_any m = promises[i ^ order];
 			m.ballot = b.core->ballot;
 			m.slot = 1;
 			receive(&b, METHOD_PROMISE, m);
 		}
 		ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
-		const struct consensus_send *accept = sent(settle(&b), 5, METHOD_ACCEPT);
+		const struct sent *accept = sent(settle(&b), 5, METHOD_ACCEPT);
 		ck_assert_ptr_nonnull(accept);
 		ck_assert_uint_eq(accept->message.nentries, 4);
 		const char *const want[] = {"high", "mine", "", "last"};
@@ -133,7 +133,7 @@ START_TEST(endless_reads_need_bounded_memory)
 		uint64_t round = b.core->rounds.newest;
 		settle(&b);
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){
+			(struct wire_peer_any){
 				.from = 2, .ballot = b.core->ballot, .sequence = round});
 		b.now_us += 10;
 		const struct consensus_output *out = settle(&b);
@@ -161,9 +161,9 @@ START_TEST(a_leader_that_cannot_learn_lets_go)
 		paxos_tick(b.core, b.now_us);
 		/* Member 3 follows, and knows as little. */
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 3,
-					    .ballot = b.core->ballot,
-					    .sequence = b.core->rounds.newest});
+			(struct wire_peer_any){.from = 3,
+					       .ballot = b.core->ballot,
+					       .sequence = b.core->rounds.newest});
 		settle(&b);
 		sync_all(&b);
 	}
@@ -186,21 +186,21 @@ START_TEST(only_own_slots_are_sent)
 	lead(&b, 10);
 	/* The other follower lacks everything, and says so in answer to a round. */
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 3, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	for (uint32_t i = 0; i < 5; i++) {
 		const struct consensus_output *out = settle(&b);
 		for (uint32_t k = 0; k < out->nsends; k++)
-			for (uint32_t e = 0; e < out->sends[k].message.nentries &&
-					     out->sends[k].method == METHOD_ACCEPT;
+			for (uint32_t e = 0; out->sends[k].method == METHOD_ACCEPT &&
+					     e < out->sends[k].message.accept.nentries;
 			     e++)
-				ck_assert_uint_gt(out->sends[k].message.entries[e].slot, 10);
+				ck_assert_uint_gt(out->sends[k].message.accept.entries[e].slot, 10);
 		b.now_us += 30000;
 		paxos_tick(b.core, b.now_us);
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 3,
-					    .ballot = b.core->ballot,
-					    .sequence = b.core->rounds.newest});
+			(struct wire_peer_any){.from = 3,
+					       .ballot = b.core->ballot,
+					       .sequence = b.core->rounds.newest});
 	}
 	paxos_destroy(b.core);
 }
@@ -219,15 +219,15 @@ START_TEST(a_hand_over_leaves_nothing_to_ask)
 	paxos_propose(b.core, bytes_copy(slice_string("a")));
 	settle(&b);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 2,
-				    .ballot = b.core->ballot,
-				    .slot = 2,
-				    .nranges = 1,
-				    .ranges = &range});
+		(struct wire_peer_any){.from = 2,
+				       .ballot = b.core->ballot,
+				       .slot = 2,
+				       .nranges = 1,
+				       .ranges = &range});
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert_ptr_null(sent(settle(&b), 2, METHOD_TAKE_OVER));
 	sync_all(&b);
-	const struct consensus_send *take_over = sent(settle(&b), 2, METHOD_TAKE_OVER);
+	const struct sent *take_over = sent(settle(&b), 2, METHOD_TAKE_OVER);
 	ck_assert_ptr_nonnull(take_over);
 	ck_assert_uint_eq(take_over->message.chosen, 2);
 	paxos_destroy(b.core);
@@ -236,11 +236,11 @@ START_TEST(a_hand_over_leaves_nothing_to_ask)
 	struct wire_entry entries[] = {{.slot = 1}, {.slot = 2, .value = slice_string("a")}};
 	bench_init(&b, 2, 3);
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 1, .ballot = ballot_make(1, 1), .nentries = 2, .entries = entries});
 	settle(&b);
 	receive(&b, METHOD_TAKE_OVER,
-		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(1, 1), .chosen = 2});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	paxos_destroy(b.core);
@@ -261,9 +261,9 @@ static void read_for(struct bench *b, uint64_t duration_us)
 		(void)paxos_read(b->core, ++id);
 		settle(b);
 		receive(b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 2,
-					    .ballot = b->core->ballot,
-					    .sequence = b->core->rounds.newest});
+			(struct wire_peer_any){.from = 2,
+					       .ballot = b->core->ballot,
+					       .sequence = b->core->rounds.newest});
 		settle(b);
 		sync_all(b);
 	}
@@ -281,11 +281,11 @@ START_TEST(reads_do_not_stop_the_clock)
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 2,
-				    .ballot = b.core->ballot,
-				    .slot = 1,
-				    .nranges = 1,
-				    .ranges = &range});
+		(struct wire_peer_any){.from = 2,
+				       .ballot = b.core->ballot,
+				       .slot = 1,
+				       .nranges = 1,
+				       .ranges = &range});
 	settle(&b);
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
 	ck_assert(!paxos_can_propose(b.core));
@@ -313,7 +313,7 @@ START_TEST(reads_wake_no_more_than_a_quorum)
 	bench_init(&b, 1, 3);
 	lead(&b, 0);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 2, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	sync_all(&b);
 	settle(&b);
@@ -323,9 +323,9 @@ START_TEST(reads_wake_no_more_than_a_quorum)
 		ck_assert(paxos_read(b.core, ++id));
 		heartbeats += sent(settle(&b), 3, METHOD_ACCEPT) != NULL;
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 2,
-					    .ballot = b.core->ballot,
-					    .sequence = b.core->rounds.newest});
+			(struct wire_peer_any){.from = 2,
+					       .ballot = b.core->ballot,
+					       .sequence = b.core->rounds.newest});
 		confirmed += settle(&b)->nreads;
 	}
 	ck_assert_uint_eq(confirmed, id);
@@ -341,7 +341,7 @@ START_TEST(reads_wake_no_more_than_a_quorum)
 	}
 	ck_assert_uint_le(b.now_us - silent_us, 2 * 30000 / READ_PATIENCE);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 3, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	ck_assert_uint_eq(settle(&b)->nreads, 1);
 	paxos_destroy(b.core);

@@ -26,10 +26,10 @@ START_TEST(a_learner_promises_nothing)
 	uint64_t ballot = ballot_make(1, 1);
 	learner(&b);
 	ck_assert(!paxos_votes(b.core));
-	receive(&b, METHOD_PRE_VOTE, (struct wire_paxos){.from = 1, .ballot = ballot});
-	const struct consensus_send *reply = sent(settle(&b), 1, METHOD_PRE_VOTE_REPLY);
+	receive(&b, METHOD_PRE_VOTE, (struct wire_peer_any){.from = 1, .ballot = ballot});
+	const struct sent *reply = sent(settle(&b), 1, METHOD_PRE_VOTE_REPLY);
 	ck_assert(reply != NULL && reply->message.flags == 0);
-	receive(&b, METHOD_PREPARE, (struct wire_paxos){.from = 1, .ballot = ballot, .slot = 1});
+	receive(&b, METHOD_PREPARE, (struct wire_peer_any){.from = 1, .ballot = ballot, .slot = 1});
 	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
 	ck_assert_uint_eq(out->nsends, 0);
@@ -58,9 +58,10 @@ START_TEST(a_learner_never_stands)
 	}
 	/* Nor when it is asked to. */
 	uint64_t ballot = ballot_make(1, 1);
-	receive(&b, METHOD_ACCEPT, (struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 1});
+	receive(&b, METHOD_ACCEPT,
+		(struct wire_peer_any){.from = 1, .ballot = ballot, .sequence = 1});
 	settle(&b);
-	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot});
+	receive(&b, METHOD_TAKE_OVER, (struct wire_peer_any){.from = 1, .ballot = ballot});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 	/* Nor alone: that group is silent. */
@@ -85,20 +86,20 @@ START_TEST(a_learner_accepts_and_learns)
 	learner(&b);
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1,
-				    .ballot = ballot,
-				    .sequence = 1,
-				    .lease_us = LEASE_US,
-				    .nentries = 1,
-				    .entries = &entry});
+		(struct wire_peer_any){.from = 1,
+				       .ballot = ballot,
+				       .sequence = 1,
+				       .lease_us = LEASE_US,
+				       .nentries = 1,
+				       .entries = &entry});
 	settle(&b);
 	sync_all(&b);
-	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct sent *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.flags, PEER_LEARNER);
 	ck_assert_uint_eq(accepted->message.nranges, 1);
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
+		(struct wire_peer_any){.from = 1, .ballot = ballot, .sequence = 2, .chosen = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 1);
 	paxos_destroy(b.core);
 }
@@ -113,7 +114,7 @@ START_TEST(a_voter_that_becomes_a_learner_gives_all_up)
 	struct bench b;
 	bench_init(&b, 3, 3);
 	receive(&b, METHOD_PREPARE,
-		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .slot = 1});
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(1, 1), .slot = 1});
 	settle(&b);
 	paxos_stop_voting(b.core, b.now_us);
 	sync_all(&b);
@@ -127,7 +128,7 @@ START_TEST(a_voter_that_becomes_a_learner_gives_all_up)
 	uint64_t ballot = b.core->ballot;
 	paxos_stop_voting(b.core, b.now_us);
 	receive(&b, METHOD_PRE_VOTE_REPLY,
-		(struct wire_paxos){.from = 2, .sequence = ballot, .flags = PEER_GRANTED});
+		(struct wire_peer_any){.from = 2, .sequence = ballot, .flags = PEER_GRANTED});
 	ck_assert_uint_eq(settle(&b)->nsends, 0);
 	paxos_destroy(b.core);
 
@@ -145,16 +146,16 @@ END_TEST
 static void answer(struct bench *b, uint32_t from, uint32_t flags)
 {
 	struct wire_range range = {1, b->core->next_slot - 1};
-	struct wire_paxos m = {.group = 1,
-			       .from = from,
-			       .to = 1,
-			       .ballot = b->core->ballot,
-			       .slot = range.last,
-			       .sequence = b->core->rounds.newest,
-			       .flags = flags,
-			       .nranges = 1,
-			       .ranges = &range};
-	ck_assert_ptr_null(paxos_judge(b->core, METHOD_ACCEPTED, &m));
+	struct wire_peer_any m = {.group = 1,
+				  .from = from,
+				  .to = 1,
+				  .ballot = b->core->ballot,
+				  .slot = range.last,
+				  .sequence = b->core->rounds.newest,
+				  .flags = flags,
+				  .nranges = 1,
+				  .ranges = &range};
+	ck_assert_ptr_null(judge_any(b, METHOD_ACCEPTED, &m));
 	receive(b, METHOD_ACCEPTED, m);
 }
 
@@ -243,14 +244,14 @@ START_TEST(a_learner_that_grants_a_lease_is_refused)
 	struct bench b;
 	bench_init_leased(&b, 1, 3, LEASE_US);
 	lead(&b, 0);
-	struct wire_paxos m = {.group = 1,
-			       .from = 3,
-			       .to = 1,
-			       .ballot = b.core->ballot,
-			       .flags = PEER_LEARNER | PEER_LEASED};
-	ck_assert_ptr_nonnull(paxos_judge(b.core, METHOD_ACCEPTED, &m));
+	struct wire_peer_any m = {.group = 1,
+				  .from = 3,
+				  .to = 1,
+				  .ballot = b.core->ballot,
+				  .flags = PEER_LEARNER | PEER_LEASED};
+	ck_assert_ptr_nonnull(judge_any(&b, METHOD_ACCEPTED, &m));
 	m.flags = PEER_LEARNER | PEER_UNFIT;
-	ck_assert_ptr_null(paxos_judge(b.core, METHOD_ACCEPTED, &m));
+	ck_assert_ptr_null(judge_any(&b, METHOD_ACCEPTED, &m));
 	paxos_destroy(b.core);
 }
 END_TEST

@@ -12,10 +12,10 @@
 static void grant(struct bench *b)
 {
 	receive(b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 2,
-				    .ballot = b->core->ballot,
-				    .sequence = b->core->rounds.newest,
-				    .flags = PEER_LEASED});
+		(struct wire_peer_any){.from = 2,
+				       .ballot = b->core->ballot,
+				       .sequence = b->core->rounds.newest,
+				       .flags = PEER_LEASED});
 }
 
 static uint32_t reads_confirmed(struct bench *b)
@@ -38,13 +38,13 @@ static void follow_with_lease(struct bench *b, uint64_t lease_us)
 {
 	bench_init_leased(b, 2, 3, LEASE_US);
 	receive(b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1,
-				    .ballot = ballot_make(1, 1),
-				    .sequence = 1,
-				    .lease_us = lease_us});
+		(struct wire_peer_any){.from = 1,
+				       .ballot = ballot_make(1, 1),
+				       .sequence = 1,
+				       .lease_us = lease_us});
 }
 
-static bool promises(struct bench *b, uint32_t to, struct wire_paxos prepare)
+static bool promises(struct bench *b, uint32_t to, struct wire_peer_any prepare)
 {
 	prepare.from = to;
 	prepare.ballot = ballot_make(2, to);
@@ -100,15 +100,15 @@ START_TEST(a_pause_within_a_turn_counts)
 	bench_init_leased(&b, 2, 3, LEASE_US);
 	b.later_us = 300000;
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1,
-				    .ballot = ballot_make(1, 1),
-				    .sequence = 1,
-				    .lease_us = LEASE_US});
+		(struct wire_peer_any){.from = 1,
+				       .ballot = ballot_make(1, 1),
+				       .sequence = 1,
+				       .lease_us = LEASE_US});
 	b.later_us = 0;
 	b.now_us += 300000 + LEASE_US - 1;
-	ck_assert(!promises(&b, 3, (struct wire_paxos){0}));
+	ck_assert(!promises(&b, 3, (struct wire_peer_any){0}));
 	b.now_us += 1;
-	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
+	ck_assert(promises(&b, 3, (struct wire_peer_any){0}));
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -124,7 +124,7 @@ START_TEST(an_echo_without_a_lease_is_none)
 	lead(&b, 0);
 	sync_all(&b);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 2, .ballot = b.core->ballot, .sequence = b.core->rounds.newest});
 	settle(&b);
 	ck_assert(!paxos_lease_holds(b.core));
@@ -133,18 +133,18 @@ START_TEST(an_echo_without_a_lease_is_none)
 	(void)reads_confirmed(&b);
 	ck_assert_uint_eq(b.core->rounds.newest, 2);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 2, .ballot = b.core->ballot, .sequence = 2});
+		(struct wire_peer_any){.from = 2, .ballot = b.core->ballot, .sequence = 2});
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 2, .ballot = b.core->ballot, .sequence = 1, .flags = PEER_LEASED});
 	ck_assert(!paxos_lease_holds(b.core));
 	paxos_destroy(b.core);
 
 	follow_with_lease(&b, 150001);
-	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct sent *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.flags, 0);
-	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
+	ck_assert(promises(&b, 3, (struct wire_peer_any){0}));
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -156,18 +156,19 @@ START_TEST(a_grantor_holds_back)
 {
 	struct bench b;
 	follow_with_lease(&b, LEASE_US);
-	const struct consensus_send *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
+	const struct sent *accepted = sent(settle(&b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	ck_assert_uint_eq(accepted->message.flags, PEER_LEASED);
 	paxos_peer_lost(b.core, b.now_us, 1);
 	b.now_us += LEASE_US - 1;
-	ck_assert(!promises(&b, 3, (struct wire_paxos){0}));
-	receive(&b, METHOD_PRE_VOTE, (struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3)});
-	const struct consensus_send *reply = sent(settle(&b), 3, METHOD_PRE_VOTE_REPLY);
+	ck_assert(!promises(&b, 3, (struct wire_peer_any){0}));
+	receive(&b, METHOD_PRE_VOTE,
+		(struct wire_peer_any){.from = 3, .ballot = ballot_make(2, 3)});
+	const struct sent *reply = sent(settle(&b), 3, METHOD_PRE_VOTE_REPLY);
 	ck_assert_ptr_nonnull(reply);
 	ck_assert_uint_eq(reply->message.flags & PEER_GRANTED, 0);
 	b.now_us += 1;
-	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
+	ck_assert(promises(&b, 3, (struct wire_peer_any){0}));
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -204,9 +205,10 @@ START_TEST(a_restart_keeps_the_lease_that_it_forgot)
 	paxos_start(b.core, b.now_us);
 	uint64_t until_us = b.now_us + 150000;
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1});
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(1, 1), .sequence = 1});
 	settle(&b);
-	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1)});
+	receive(&b, METHOD_TAKE_OVER,
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(1, 1)});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_peer_lost(b.core, b.now_us, 1);
 	b.now_us = until_us - 1;
@@ -214,9 +216,9 @@ START_TEST(a_restart_keeps_the_lease_that_it_forgot)
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	ck_assert(!promises(
 		&b, 3,
-		(struct wire_paxos){.flags = PEER_LEASE_OVER, .sequence = ballot_make(1, 1)}));
+		(struct wire_peer_any){.flags = PEER_LEASE_OVER, .sequence = ballot_make(1, 1)}));
 	b.now_us = until_us;
-	ck_assert(promises(&b, 3, (struct wire_paxos){0}));
+	ck_assert(promises(&b, 3, (struct wire_peer_any){0}));
 	paxos_destroy(b.core);
 }
 END_TEST
@@ -231,11 +233,11 @@ START_TEST(a_hand_over_ends_the_lease)
 	struct wire_range range = {.first = 1, .last = 1};
 	lead_with_lease(&b);
 	receive(&b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 2,
-				    .ballot = b.core->ballot,
-				    .slot = 1,
-				    .nranges = 1,
-				    .ranges = &range});
+		(struct wire_peer_any){.from = 2,
+				       .ballot = b.core->ballot,
+				       .slot = 1,
+				       .nranges = 1,
+				       .ranges = &range});
 	settle(&b);
 	ck_assert(paxos_lease_holds(b.core));
 	ck_assert(paxos_transfer(b.core, b.now_us, 2));
@@ -244,7 +246,7 @@ START_TEST(a_hand_over_ends_the_lease)
 	/* The successor did not come: it goes on to lead, without a lease. */
 	b.now_us += 160000;
 	paxos_tick(b.core, b.now_us);
-	const struct consensus_send *accept = sent(settle(&b), 2, METHOD_ACCEPT);
+	const struct sent *accept = sent(settle(&b), 2, METHOD_ACCEPT);
 	ck_assert_ptr_nonnull(accept);
 	ck_assert_uint_eq(accept->message.lease_us, 0);
 	grant(&b);
@@ -254,11 +256,12 @@ START_TEST(a_hand_over_ends_the_lease)
 	/* The successor. */
 	follow_with_lease(&b, LEASE_US);
 	settle(&b);
-	receive(&b, METHOD_TAKE_OVER, (struct wire_paxos){.from = 1, .ballot = ballot_make(1, 1)});
+	receive(&b, METHOD_TAKE_OVER,
+		(struct wire_peer_any){.from = 1, .ballot = ballot_make(1, 1)});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	settle(&b);
 	sync_all(&b);
-	const struct consensus_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
+	const struct sent *prepare = sent(settle(&b), 3, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(prepare);
 	ck_assert_uint_eq(prepare->message.flags, PEER_LEASE_OVER);
 	ck_assert_uint_eq(prepare->message.sequence, ballot_make(1, 1));
@@ -269,13 +272,13 @@ START_TEST(a_hand_over_ends_the_lease)
 		follow_with_lease(&b, LEASE_US);
 		if (later)
 			receive(&b, METHOD_ACCEPT,
-				(struct wire_paxos){.from = 3,
-						    .ballot = ballot_make(1, 3),
-						    .sequence = 1,
-						    .lease_us = LEASE_US});
+				(struct wire_peer_any){.from = 3,
+						       .ballot = ballot_make(1, 3),
+						       .sequence = 1,
+						       .lease_us = LEASE_US});
 		bool promised = promises(&b, 3,
-					 (struct wire_paxos){.flags = PEER_LEASE_OVER,
-							     .sequence = ballot_make(1, 1)});
+					 (struct wire_peer_any){.flags = PEER_LEASE_OVER,
+								.sequence = ballot_make(1, 1)});
 		ck_assert(promised == !later);
 		paxos_destroy(b.core);
 	}

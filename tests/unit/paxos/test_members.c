@@ -42,13 +42,13 @@ static void begin(struct bench *b, uint64_t life)
 }
 
 static void hear(struct bench *b, enum method method, uint32_t from, uint64_t life,
-		 struct wire_paxos m)
+		 struct wire_peer_any m)
 {
 	m.from = from;
 	m.life = life;
 	m.group = 1;
 	m.to = 1;
-	ck_assert_ptr_null(paxos_judge(b->core, method, &m));
+	ck_assert_ptr_null(judge_any(b, method, &m));
 	receive(b, method, m);
 }
 
@@ -59,12 +59,12 @@ static void learn_members(struct bench *b)
 	struct wire_entry entries[] = {{.slot = 1, .value = bytes_slice(members)},
 				       {.slot = 2, .value = bytes_slice(other)}};
 	hear(b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot_make(5, 2),
-				 .flags = PEER_FIRST,
-				 .entries = entries,
-				 .nentries = 2});
+	     (struct wire_peer_any){.ballot = ballot_make(5, 2),
+				    .flags = PEER_FIRST,
+				    .entries = entries,
+				    .nentries = 2});
 	hear(b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot_make(5, 2), .chosen = 2, .sequence = 1});
+	     (struct wire_peer_any){.ballot = ballot_make(5, 2), .chosen = 2, .sequence = 1});
 	settle(b);
 	sync_all(b);
 	ck_assert_uint_eq(paxos_chosen_slot(b->core), 2);
@@ -87,15 +87,15 @@ START_TEST(only_a_bound_life_counts)
 	/* Another life of number 2 is heard of what it knows, and of nothing else. */
 	uint64_t later = ballot_make(6, 2);
 	hear(&b, METHOD_PREPARE, 2, 99,
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	hear(&b, METHOD_ACCEPT, 2, 99,
-	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	     (struct wire_peer_any){.ballot = later, .chosen = 2, .sequence = 1});
 	hear(&b, METHOD_PREPARE, 2, 0,
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(settle(&b)->npersists, 0);
 	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(5, 2));
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(paxos_epoch(b.core), later);
 	paxos_destroy(b.core);
 }
@@ -109,14 +109,14 @@ START_TEST(a_life_votes_when_it_is_bound)
 	learn_members(&b);
 	ck_assert(!paxos_votes(b.core));
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot_make(6, 2), .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_uint_eq(settle(&b)->npersists, 0);
 	const uint8_t text[] = {'M', 1, 1, 1, 77, 2, 0, LIFE(2), 3, 0, LIFE(3)};
 	struct wire_entry entry = {
 		.slot = 3, .ballot = ballot_make(6, 2), .value = slice(text, sizeof text)};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert(paxos_votes(b.core));
 	/* Its ballots are those of the second disk (M6). */
 	b.now_us = paxos_deadline_us(b.core) + 1000000;
@@ -138,7 +138,7 @@ START_TEST(an_entry_of_members_needs_the_newest_as_its_base)
 	struct wire_entry entry = {
 		.slot = 3, .ballot = ballot_make(6, 2), .value = bytes_slice(stale)};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 3);
 	ck_assert_uint_eq(paxos_members(b.core)->slot, 1);
 	bytes_unref(stale);
@@ -154,12 +154,12 @@ START_TEST(an_entry_behind_a_gap_is_not_accepted)
 	struct wire_entry entry = {.slot = 4, .value = slice_string("d")};
 	uint64_t ballot = ballot_make(5, 2);
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot, .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.ballot = ballot, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 4));
 	/* It is kept until what is in front of it has come. */
 	entry = (struct wire_entry){.slot = 3, .value = slice_string("c")};
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 3));
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 4));
@@ -169,7 +169,7 @@ START_TEST(an_entry_behind_a_gap_is_not_accepted)
 	 */
 	entry.slot = 5;
 	hear(&b, METHOD_ACCEPT, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = ballot_make(6, 3), .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.ballot = ballot_make(6, 3), .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 5));
 	paxos_destroy(b.core);
 }
@@ -182,7 +182,7 @@ START_TEST(only_the_newest_members_are_promised_to)
 	begin(&b, LIFE(1));
 	/* By members that we do not know yet nothing is promised; we fetch. */
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot_make(4, 2), .slot = 3, .chosen = 2, .members = 1});
 	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
@@ -190,23 +190,23 @@ START_TEST(only_the_newest_members_are_promised_to)
 	learn_members(&b);
 	/* Nor by those of before: the asker is told. */
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot_make(6, 2), .slot = 1});
+	     (struct wire_peer_any){.ballot = ballot_make(6, 2), .slot = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 0);
-	const struct consensus_send *reject = sent(out, 2, METHOD_REJECT);
+	const struct sent *reject = sent(out, 2, METHOD_REJECT);
 	ck_assert_ptr_nonnull(reject);
 	ck_assert_uint_eq(reject->message.members, 1);
 	ck_assert_uint_eq(reject->message.chosen, 2);
 	/* The promise's record says by which it was made. */
 	hear(&b, METHOD_PREPARE, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot_make(7, 2), .slot = 3, .chosen = 2, .members = 1});
 	out = settle(&b);
 	ck_assert_uint_eq(out->npersists, 1);
 	ck_assert_int_eq(out->persists[0].kind, CONSENSUS_PERSIST_PROMISE);
 	ck_assert_uint_eq(out->persists[0].slot, 1);
 	sync_all(&b);
-	const struct consensus_send *promise = sent(settle(&b), 2, METHOD_PROMISE);
+	const struct sent *promise = sent(settle(&b), 2, METHOD_PROMISE);
 	ck_assert_ptr_nonnull(promise);
 	ck_assert_uint_eq(promise->message.members, 1);
 	paxos_destroy(b.core);
@@ -222,25 +222,25 @@ START_TEST(one_life_has_a_ballot)
 	struct bench b;
 	begin(&b, LIFE(1));
 	uint64_t ballot = ballot_make(1, 2);
-	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_paxos){.ballot = ballot, .slot = 1});
+	hear(&b, METHOD_PREPARE, 2, LIFE(2), (struct wire_peer_any){.ballot = ballot, .slot = 1});
 	settle(&b);
 	sync_all(&b);
 	ck_assert_ptr_nonnull(sent(settle(&b), 2, METHOD_PROMISE));
-	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_paxos){.ballot = ballot, .slot = 1});
+	hear(&b, METHOD_PREPARE, 2, 99, (struct wire_peer_any){.ballot = ballot, .slot = 1});
 	const struct consensus_output *out = settle(&b);
 	ck_assert_ptr_null(sent(out, 2, METHOD_PROMISE));
 	ck_assert_ptr_nonnull(sent(out, 2, METHOD_REJECT));
 	struct wire_entry entry = {.slot = 1, .value = slice_string("a")};
 	hear(&b, METHOD_ACCEPT, 2, 99,
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_null(ring_get(&b.core->ring, 1));
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .flags = PEER_FIRST, .entries = &entry, .nentries = 1});
 	ck_assert_ptr_nonnull(ring_get(&b.core->ring, 1));
 	hear(&b, METHOD_PREPARE, 2, 99,
-	     (struct wire_paxos){.ballot = ballot_make(2, 2), .slot = 1});
+	     (struct wire_peer_any){.ballot = ballot_make(2, 2), .slot = 1});
 	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(2, 2));
 	paxos_destroy(b.core);
 }
@@ -249,10 +249,10 @@ END_TEST
 static void promised_by(struct bench *b, uint32_t from, uint64_t life, uint64_t members)
 {
 	hear(b, METHOD_PROMISE, from, life,
-	     (struct wire_paxos){.ballot = b->core->ballot,
-				 .slot = b->core->peers[from - 1].promise_next,
-				 .chosen = members,
-				 .members = members});
+	     (struct wire_peer_any){.ballot = b->core->ballot,
+				    .slot = b->core->peers[from - 1].promise_next,
+				    .chosen = members,
+				    .members = members});
 }
 
 static void stand(struct bench *b, uint32_t voter, uint64_t life)
@@ -264,7 +264,7 @@ static void stand(struct bench *b, uint32_t voter, uint64_t life)
 	}
 	settle(b);
 	hear(b, METHOD_PRE_VOTE_REPLY, voter, life,
-	     (struct wire_paxos){.sequence = b->core->ballot, .flags = PEER_GRANTED});
+	     (struct wire_peer_any){.sequence = b->core->ballot, .flags = PEER_GRANTED});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -293,30 +293,32 @@ START_TEST(an_entry_of_members_is_a_wall)
 	sync_all(&b);
 	struct wire_range range = {.first = 1, .last = slot};
 	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	     (struct wire_peer_any){
+		     .ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	/* Its last word in this ballot, to all; then the promises, of the new members. */
 	const struct consensus_output *out = settle(&b);
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	ck_assert_uint_gt(b.core->ballot, ballot);
 	for (uint32_t to = 2; to <= 3; to++) {
-		const struct consensus_send *last = sent(out, to, METHOD_ACCEPT);
+		const struct sent *last = sent(out, to, METHOD_ACCEPT);
 		ck_assert_ptr_nonnull(last);
 		ck_assert_uint_eq(last->message.ballot, ballot);
 		ck_assert_uint_eq(last->message.chosen, slot);
 	}
 	sync_all(&b);
-	const struct consensus_send *prepare = sent(settle(&b), 3, METHOD_PREPARE);
+	const struct sent *prepare = sent(settle(&b), 3, METHOD_PREPARE);
 	ck_assert_ptr_nonnull(prepare);
 	ck_assert_uint_eq(prepare->message.members, slot);
 	/* Who does not know them yet is not counted, nor is another life. */
 	hear(&b, METHOD_PROMISE, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = b.core->ballot, .slot = b.core->peers[2].promise_next});
+	     (struct wire_peer_any){.ballot = b.core->ballot,
+				    .slot = b.core->peers[2].promise_next});
 	hear(&b, METHOD_PROMISE, 3, 99,
-	     (struct wire_paxos){.ballot = b.core->ballot,
-				 .slot = b.core->peers[2].promise_next,
-				 .chosen = slot,
-				 .members = slot});
+	     (struct wire_peer_any){.ballot = b.core->ballot,
+				    .slot = b.core->peers[2].promise_next,
+				    .chosen = slot,
+				    .members = slot});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_CANDIDATE);
 	promised_by(&b, 3, LIFE(3), slot);
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
@@ -330,19 +332,19 @@ START_TEST(an_entry_of_members_is_a_wall)
 	uint64_t own = b.core->next_slot - 1;
 	range = (struct wire_range){.first = own, .last = own};
 	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = b.core->ballot,
-				 .slot = own,
-				 .chosen = slot,
-				 .flags = PEER_LEARNER,
-				 .ranges = &range,
-				 .nranges = 1});
+	     (struct wire_peer_any){.ballot = b.core->ballot,
+				    .slot = own,
+				    .chosen = slot,
+				    .flags = PEER_LEARNER,
+				    .ranges = &range,
+				    .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), slot);
 	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = b.core->ballot,
-				 .slot = own,
-				 .chosen = slot,
-				 .ranges = &range,
-				 .nranges = 1});
+	     (struct wire_peer_any){.ballot = b.core->ballot,
+				    .slot = own,
+				    .chosen = slot,
+				    .ranges = &range,
+				    .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), own);
 	paxos_destroy(b.core);
 }
@@ -356,7 +358,7 @@ static void remove_3(struct bench *b)
 	struct wire_entry entry = {
 		.slot = 3, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
 	hear(b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.slot = 3, .chosen = 3, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_members(b->core)->slot, 3);
 	settle(b);
 	sync_all(b);
@@ -372,13 +374,13 @@ START_TEST(a_removed_member_is_told_when_it_is_not_needed)
 	begin(&b, LIFE(1));
 	remove_3(&b);
 	uint64_t later = ballot_make(9, 3);
-	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
+	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_peer_any){.slot = 2, .chosen = 1});
 	hear(&b, METHOD_PRE_VOTE, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = later, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .chosen = 2, .members = 1});
 	hear(&b, METHOD_PREPARE, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	hear(&b, METHOD_ACCEPT, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
+	     (struct wire_peer_any){.ballot = later, .chosen = 2, .sequence = 1});
 	const struct consensus_output *out = settle(&b);
 	ck_assert_ptr_null(sent(out, 3, METHOD_REJECT));
 	/* What it asks for it gets. */
@@ -388,14 +390,14 @@ START_TEST(a_removed_member_is_told_when_it_is_not_needed)
 	struct wire_entry entry = {
 		.slot = 4, .ballot = ballot_make(6, 2), .value = slice_string("x")};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
-	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_paxos){.slot = 2, .chosen = 1});
-	const struct consensus_send *reject = sent(settle(&b), 3, METHOD_REJECT);
+	     (struct wire_peer_any){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	hear(&b, METHOD_FETCH, 3, LIFE(3), (struct wire_peer_any){.slot = 2, .chosen = 1});
+	const struct sent *reject = sent(settle(&b), 3, METHOD_REJECT);
 	ck_assert_ptr_nonnull(reject);
 	ck_assert_uint_eq(reject->message.flags, PEER_REMOVED);
 	ck_assert_uint_eq(reject->message.members, 3);
 	hear(&b, METHOD_PREPARE, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	ck_assert_ptr_nonnull(sent(settle(&b), 3, METHOD_REJECT));
 	ck_assert_uint_lt(paxos_epoch(b.core), later);
 	paxos_destroy(b.core);
@@ -410,12 +412,12 @@ START_TEST(a_member_believes_that_it_is_removed)
 	learn_members(&b);
 	uint64_t ballot = ballot_make(7, 2);
 	hear(&b, METHOD_REJECT, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .chosen = 9, .members = 1, .flags = PEER_REMOVED});
 	ck_assert(!settle(&b)->removed);
 	/* From whichever disk: that may have been bound since. */
 	hear(&b, METHOD_REJECT, 2, 99,
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .chosen = 9, .members = 4, .flags = PEER_REMOVED});
 	ck_assert(settle(&b)->removed);
 	paxos_destroy(b.core);
@@ -437,16 +439,17 @@ START_TEST(a_stranger_is_answered_and_not_believed)
 	ck_assert(!paxos_peer_is_listed(b.core, seat));
 	uint64_t later = ballot_make(9, 7);
 	hear(&b, METHOD_PREPARE, 7, LIFE(7),
-	     (struct wire_paxos){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
+	     (struct wire_peer_any){.ballot = later, .slot = 3, .chosen = 2, .members = 1});
 	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
-	     (struct wire_paxos){.ballot = later, .chosen = 2, .sequence = 1});
-	hear(&b, METHOD_TAKE_OVER, 7, LIFE(7), (struct wire_paxos){.ballot = later, .chosen = 2});
+	     (struct wire_peer_any){.ballot = later, .chosen = 2, .sequence = 1});
+	hear(&b, METHOD_TAKE_OVER, 7, LIFE(7),
+	     (struct wire_peer_any){.ballot = later, .chosen = 2});
 	const struct consensus_output *out = settle(&b);
 	ck_assert_uint_eq(out->nsends, 0);
 	ck_assert_uint_eq(paxos_epoch(b.core), ballot_make(5, 2));
 	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
-	     (struct wire_paxos){.ballot = later, .chosen = 5, .sequence = 2});
-	hear(&b, METHOD_FETCH, 7, LIFE(7), (struct wire_paxos){.slot = 2, .chosen = 1});
+	     (struct wire_peer_any){.ballot = later, .chosen = 5, .sequence = 2});
+	hear(&b, METHOD_FETCH, 7, LIFE(7), (struct wire_peer_any){.slot = 2, .chosen = 1});
 	out = settle(&b);
 	ck_assert_ptr_nonnull(sent(out, 7, METHOD_FETCH));
 	ck_assert_ptr_nonnull(sent(out, 7, METHOD_CHOSEN));
@@ -456,11 +459,11 @@ START_TEST(a_stranger_is_answered_and_not_believed)
 	struct wire_entry entries[] = {
 		{.slot = 3, .ballot = later, .value = slice(text, sizeof text)}};
 	hear(&b, METHOD_CHOSEN, 7, LIFE(7),
-	     (struct wire_paxos){.slot = 3, .chosen = 3, .entries = entries, .nentries = 1});
+	     (struct wire_peer_any){.slot = 3, .chosen = 3, .entries = entries, .nentries = 1});
 	ck_assert(paxos_peer_is_voter(b.core, seat));
 	ck_assert(!paxos_peer_is_listed(b.core, 2));
 	hear(&b, METHOD_ACCEPT, 7, LIFE(7),
-	     (struct wire_paxos){.ballot = later, .chosen = 3, .sequence = 3});
+	     (struct wire_peer_any){.ballot = later, .chosen = 3, .sequence = 3});
 	ck_assert_uint_eq(paxos_leader(b.core), 7);
 	/* There is always a seat. */
 	for (uint32_t number = 20; number < 60; number++)
@@ -492,7 +495,8 @@ START_TEST(a_leader_that_removes_itself_hands_over)
 	sync_all(&b);
 	struct wire_range range = {.first = 1, .last = slot};
 	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
-	     (struct wire_paxos){.ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
+	     (struct wire_peer_any){
+		     .ballot = ballot, .slot = slot, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_members(b.core)->slot, slot);
 	ck_assert(!paxos_votes(b.core));
 	settle(&b);
@@ -517,14 +521,14 @@ START_TEST(a_leader_that_removes_itself_hands_over)
 	ck_assert_ptr_null(sent(out, 2, METHOD_TAKE_OVER));
 	ck_assert_uint_eq(sent(out, 3, METHOD_TAKE_OVER)->message.chosen, slot);
 	hear(&b, METHOD_ACCEPTED, 3, LIFE(3),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .slot = slot, .sequence = round, .chosen = slot});
 	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot,
-				 .slot = slot,
-				 .sequence = round,
-				 .ranges = &range,
-				 .nranges = 1});
+	     (struct wire_peer_any){.ballot = ballot,
+				    .slot = slot,
+				    .sequence = round,
+				    .ranges = &range,
+				    .nranges = 1});
 	b.now_us = paxos_deadline_us(b.core);
 	paxos_tick(b.core, b.now_us);
 	out = settle(&b);
@@ -533,7 +537,7 @@ START_TEST(a_leader_that_removes_itself_hands_over)
 	ck_assert_uint_eq(confirmed_round(b.core, false), 0);
 	/* Somebody has. */
 	hear(&b, METHOD_REJECT, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
+	     (struct wire_peer_any){.ballot = ballot_make(9, 2), .chosen = slot, .members = slot});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	paxos_destroy(b.core);
 }
@@ -553,7 +557,7 @@ START_TEST(behind_a_snapshot_an_unbound_disk_does_not_stand)
 	struct wire_entry entry = {
 		.slot = 4, .ballot = ballot_make(5, 2), .value = slice(text, sizeof text)};
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
+	     (struct wire_peer_any){.slot = 4, .chosen = 4, .entries = &entry, .nentries = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
 	for (int i = 0; i < 5 && paxos_role(b.core) == CONSENSUS_FOLLOWER; i++) {
 		b.now_us = paxos_deadline_us(b.core) + 1000000;
@@ -584,12 +588,12 @@ START_TEST(behind_a_wall_nothing_is_proposed)
 				    .ballot = ballot_make(5, 2),
 				    .value = slice_string("longer than any list of members here")};
 	hear(&b, METHOD_ACCEPT, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = ballot_make(5, 2),
-				 .chosen = 2,
-				 .entries = &accepted,
-				 .nentries = 1});
+	     (struct wire_peer_any){.ballot = ballot_make(5, 2),
+				    .chosen = 2,
+				    .entries = &accepted,
+				    .nentries = 1});
 	hear(&b, METHOD_CHOSEN, 2, LIFE(2),
-	     (struct wire_paxos){.slot = 4, .chosen = 4, .entries = &chosen, .nentries = 1});
+	     (struct wire_peer_any){.slot = 4, .chosen = 4, .entries = &chosen, .nentries = 1});
 	settle(&b);
 	sync_all(&b);
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 2);
@@ -597,12 +601,12 @@ START_TEST(behind_a_wall_nothing_is_proposed)
 	struct wire_entry told = {
 		.slot = 3, .ballot = ballot_make(5, 2), .value = bytes_slice(list)};
 	hear(&b, METHOD_PROMISE, 2, LIFE(2),
-	     (struct wire_paxos){.ballot = b.core->ballot,
-				 .slot = 3,
-				 .chosen = 2,
-				 .members = 1,
-				 .entries = &told,
-				 .nentries = 1});
+	     (struct wire_peer_any){.ballot = b.core->ballot,
+				    .slot = 3,
+				    .chosen = 2,
+				    .members = 1,
+				    .entries = &told,
+				    .nentries = 1});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_LEADER);
 	uint64_t ballot = b.core->ballot;
 	settle(&b);
@@ -610,7 +614,7 @@ START_TEST(behind_a_wall_nothing_is_proposed)
 	settle(&b);
 	struct wire_range range = {.first = 3, .last = 3};
 	hear(&b, METHOD_ACCEPTED, 2, LIFE(2),
-	     (struct wire_paxos){
+	     (struct wire_peer_any){
 		     .ballot = ballot, .slot = 3, .chosen = 2, .ranges = &range, .nranges = 1});
 	ck_assert_uint_eq(paxos_chosen_slot(b.core), 4);
 	ck_assert_uint_eq(paxos_members(b.core)->slot, 3);

@@ -18,12 +18,12 @@ static uint64_t ballot(void)
 static uint64_t round_begins(struct bench *b, uint64_t round, uint64_t chosen, uint64_t vouched)
 {
 	receive(b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1,
-				    .ballot = ballot(),
-				    .sequence = round,
-				    .chosen = chosen,
-				    .vouched = vouched});
-	const struct consensus_send *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
+		(struct wire_peer_any){.from = 1,
+				       .ballot = ballot(),
+				       .sequence = round,
+				       .chosen = chosen,
+				       .vouched = vouched});
+	const struct sent *accepted = sent(settle(b), 1, METHOD_ACCEPTED);
 	ck_assert_ptr_nonnull(accepted);
 	return accepted->message.stamp;
 }
@@ -32,7 +32,8 @@ static void entry(struct bench *b, uint64_t slot)
 {
 	struct wire_entry e = {.slot = slot, .value = slice_string("v")};
 	receive(b, METHOD_ACCEPT,
-		(struct wire_paxos){.from = 1, .ballot = ballot(), .nentries = 1, .entries = &e});
+		(struct wire_peer_any){
+			.from = 1, .ballot = ballot(), .nentries = 1, .entries = &e});
 	settle(b);
 	sync_all(b);
 	settle(b);
@@ -141,10 +142,10 @@ START_TEST(foreign_stamps_are_not_vouched_for)
 		ck_assert_uint_eq(since(&b), 0);
 	}
 	receive(&b, METHOD_PREPARE,
-		(struct wire_paxos){.from = 3, .ballot = ballot_make(2, 3), .slot = 1});
+		(struct wire_peer_any){.from = 3, .ballot = ballot_make(2, 3), .slot = 1});
 	settle(&b);
 	receive(&b, METHOD_ACCEPT,
-		(struct wire_paxos){
+		(struct wire_peer_any){
 			.from = 1, .ballot = ballot(), .sequence = 100, .vouched = first + 3});
 	ck_assert_uint_eq(since(&b), 0);
 	paxos_destroy(b.core);
@@ -180,12 +181,12 @@ END_TEST
 static void echo(struct bench *b, uint32_t from, uint64_t stamp)
 {
 	receive(b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = from,
-				    .ballot = b->core->ballot,
-				    .sequence = b->core->rounds.newest,
-				    .slot = b->core->chosen,
-				    .chosen = 0,
-				    .stamp = stamp});
+		(struct wire_peer_any){.from = from,
+				       .ballot = b->core->ballot,
+				       .sequence = b->core->rounds.newest,
+				       .slot = b->core->chosen,
+				       .chosen = 0,
+				       .stamp = stamp});
 }
 
 /* The next heartbeat; what it vouches for to replica 2. */
@@ -193,7 +194,7 @@ static uint64_t next_heartbeat(struct bench *b)
 {
 	b->now_us += HEARTBEAT_US;
 	paxos_tick(b->core, b->now_us);
-	const struct consensus_send *accept = sent(settle(b), 2, METHOD_ACCEPT);
+	const struct sent *accept = sent(settle(b), 2, METHOD_ACCEPT);
 	ck_assert_ptr_nonnull(accept);
 	return accept->message.vouched;
 }
@@ -206,11 +207,11 @@ static void lead_with_all_chosen(struct bench *b)
 	sync_all(b);
 	settle(b);
 	receive(b, METHOD_ACCEPTED,
-		(struct wire_paxos){.from = 3,
-				    .ballot = b->core->ballot,
-				    .slot = 1,
-				    .nranges = 1,
-				    .ranges = &range});
+		(struct wire_peer_any){.from = 3,
+				       .ballot = b->core->ballot,
+				       .slot = 1,
+				       .nranges = 1,
+				       .ranges = &range});
 	settle(b);
 	ck_assert_uint_ge(b->core->chosen, b->core->barrier);
 }
@@ -254,12 +255,12 @@ START_TEST(a_learners_stamp_is_vouched_for)
 	next_heartbeat(&b);
 	for (int i = 0; i < 3; i++) {
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 2,
-					    .ballot = b.core->ballot,
-					    .sequence = b.core->rounds.newest,
-					    .flags = PEER_LEARNER,
-					    .slot = b.core->chosen,
-					    .stamp = 5});
+			(struct wire_peer_any){.from = 2,
+					       .ballot = b.core->ballot,
+					       .sequence = b.core->rounds.newest,
+					       .flags = PEER_LEARNER,
+					       .slot = b.core->chosen,
+					       .stamp = 5});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
 	echo(&b, 3, 0);
@@ -282,10 +283,10 @@ START_TEST(below_the_barrier_nothing_is_vouched_for)
 	ck_assert_uint_lt(b.core->chosen, b.core->barrier);
 	for (int i = 0; i < 4; i++) {
 		receive(&b, METHOD_ACCEPTED,
-			(struct wire_paxos){.from = 2,
-					    .ballot = b.core->ballot,
-					    .sequence = b.core->rounds.newest,
-					    .stamp = 9});
+			(struct wire_peer_any){.from = 2,
+					       .ballot = b.core->ballot,
+					       .sequence = b.core->rounds.newest,
+					       .stamp = 9});
 		ck_assert_uint_eq(next_heartbeat(&b), 0);
 	}
 	ck_assert_uint_eq(since(&b), 0);
@@ -309,7 +310,7 @@ START_TEST(the_leaders_own_age_is_of_its_last_round)
 	ck_assert_uint_eq(since(&b), b.now_us);
 	began_us = b.now_us;
 	b.now_us += 10;
-	receive(&b, METHOD_REJECT, (struct wire_paxos){.from = 2, .ballot = ballot_make(9, 2)});
+	receive(&b, METHOD_REJECT, (struct wire_peer_any){.from = 2, .ballot = ballot_make(9, 2)});
 	ck_assert_int_eq(paxos_role(b.core), CONSENSUS_FOLLOWER);
 	ck_assert_uint_eq(since(&b), began_us);
 	paxos_destroy(b.core);

@@ -370,14 +370,14 @@ static enum sim_verdict note_told(void *context, const struct sim_process *from,
 {
 	struct rsm_group *g = context;
 	struct arena arena;
-	struct wire_paxos m;
+	struct wire_peer_any m;
 	(void)to;
 	(void)delay_us;
 	if (message->method != METHOD_PROMISE && message->method != METHOD_PREPARE &&
 	    message->method != METHOD_ACCEPTED)
 		return SIM_PASS;
 	arena_init(&arena, ARENA_BYTES_MAX);
-	CHECK_THAT(wire_paxos_decode(message->payload, &arena, &m) == 0,
+	CHECK_THAT(wire_peer_any_decode(message->payload, &arena, &m) == 0,
 		   "a message cannot be decoded");
 	for (uint32_t i = 0; i < g->count; i++) {
 		struct rsm_replica *r = &g->replicas[i];

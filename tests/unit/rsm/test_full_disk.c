@@ -189,7 +189,7 @@ START_TEST(what_is_left_out_leaves_no_gap)
 		{.slot = last + 1, .value = bytes_slice(value)},
 		{.slot = last + 2},
 	};
-	struct wire_paxos m = {
+	struct wire_peer_any m = {
 		.group = 1,
 		.from = g.replicas[leader].id,
 		.to = g.replicas[follower].id,
@@ -200,7 +200,7 @@ START_TEST(what_is_left_out_leaves_no_gap)
 		.nentries = 2,
 	};
 	struct buffer payload = {0};
-	wire_paxos_encode(&m, &payload);
+	wire_peer_any_encode(&m, &payload);
 	struct message message = {
 		.kind = MESSAGE_ONEWAY, .method = METHOD_ACCEPT, .payload = buffer_slice(&payload)};
 	/* Its disk is full, and so is the last file of its log. */

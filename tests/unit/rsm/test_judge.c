@@ -237,7 +237,7 @@ START_TEST(lies_are_refused_and_counted)
 		struct slice claim = buffer_slice(&claims[0]), beyond = buffer_slice(&claims[1]);
 		const struct {
 			enum method method;
-			struct wire_paxos m;
+			struct wire_peer_any m;
 		} said[] = {
 			{METHOD_REJECT, {.ballot = ballot_make((UINT64_C(1) << 56) - 1, 1)}},
 			{METHOD_PREPARE,
@@ -295,12 +295,12 @@ START_TEST(lies_are_refused_and_counted)
 		};
 		uint64_t before = rsm_refused(rsm);
 		for (size_t k = 0; k < sizeof said / sizeof said[0]; k++) {
-			struct wire_paxos m = said[k].m;
+			struct wire_peer_any m = said[k].m;
 			struct buffer payload = {0};
 			m.group = rsm->options.group;
 			m.from = other;
 			m.to = i + 1;
-			wire_paxos_encode(&m, &payload);
+			wire_peer_any_encode(&m, &payload);
 			struct message message = {.kind = MESSAGE_ONEWAY,
 						  .method = (uint16_t)said[k].method,
 						  .payload = buffer_slice(&payload)};

@@ -464,12 +464,12 @@ struct one_turn {
 	uint32_t i;
 };
 
-static void give(struct rsm *rsm, enum method method, struct wire_paxos m)
+static void give(struct rsm *rsm, enum method method, struct wire_peer_any m)
 {
 	struct buffer b = {0};
 	m.group = 1;
 	m.to = rsm->options.replica;
-	wire_paxos_encode(&m, &b);
+	wire_peer_any_encode(&m, &b);
 	struct message message = {
 		.kind = MESSAGE_ONEWAY, .method = (uint16_t)method, .payload = buffer_slice(&b)};
 	rsm_message(rsm, 0, &message);
@@ -484,18 +484,18 @@ static void lead_for_a_moment(void *data, struct node *node)
 	(void)node;
 	uint64_t ballot = consensus_epoch(rsm->core);
 	give(rsm, METHOD_PROMISE,
-	     (struct wire_paxos){.from = peer,
-				 .ballot = ballot,
-				 .slot = consensus_chosen_slot(rsm->core) + 1,
-				 .chosen = consensus_chosen_slot(rsm->core)});
+	     (struct wire_peer_any){.from = peer,
+				    .ballot = ballot,
+				    .slot = consensus_chosen_slot(rsm->core) + 1,
+				    .chosen = consensus_chosen_slot(rsm->core)});
 	ck_assert_int_eq(consensus_role(rsm->core), CONSENSUS_LEADER);
 	/* A client's requests arrive in this very turn, as if over a link that no longer exists. */
 	struct message query = {.kind = MESSAGE_REQUEST, .method = METHOD_QUERY, .id = 1};
 	rsm_message(rsm, 12345, &query);
 	give(rsm, METHOD_PREPARE,
-	     (struct wire_paxos){.from = peer,
-				 .ballot = ballot_make(ballot_round(ballot) + 1, peer),
-				 .slot = 1});
+	     (struct wire_peer_any){.from = peer,
+				    .ballot = ballot_make(ballot_round(ballot) + 1, peer),
+				    .slot = 1});
 	ck_assert_int_ne(consensus_role(rsm->core), CONSENSUS_LEADER);
 }
 

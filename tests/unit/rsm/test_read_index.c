@@ -324,14 +324,14 @@ START_TEST(an_answer_to_an_earlier_life_is_none)
 			ck_assert(sim_world_step(g.world));
 		lowest[life] = rsm->reads.asked;
 		for (uint64_t sequence = 1; sequence < 100; sequence++) {
-			struct wire_paxos m = {.sequence = sequence, .slot = 1};
-			read_index_message(rsm, METHOD_READ_INDEX_REPLY, &m);
+			struct wire_read_index_reply m = {.sequence = sequence, .slot = 1};
+			read_index_told(rsm, &m);
 		}
 		for (int before = 0; before < life; before++) {
 			for (uint64_t sequence = 0; sequence < 100; sequence++) {
-				struct wire_paxos m = {.sequence = lowest[before] + sequence,
-						       .slot = 1};
-				read_index_message(rsm, METHOD_READ_INDEX_REPLY, &m);
+				struct wire_read_index_reply m = {
+					.sequence = lowest[before] + sequence, .slot = 1};
+				read_index_told(rsm, &m);
 			}
 		}
 		ck_assert_int_eq(rsm_group_wait(&g, read, 10 * SIM_MILLISECOND), PENDING);

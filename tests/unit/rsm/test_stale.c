@@ -546,13 +546,13 @@ struct spoken {
 static void hear_prepare(void *data, struct node *node)
 {
 	struct spoken *spoken = data;
-	struct wire_paxos m = {
+	struct wire_peer_any m = {
 		.group = 1, .from = spoken->from, .to = spoken->rsm->options.replica, .slot = 1};
 	struct buffer payload = {0};
 	m.ballot = ballot_make(ballot_round(consensus_epoch(spoken->rsm->core)) + 1, spoken->from);
 	m.members = consensus_members(spoken->rsm->core)->slot;
 	m.chosen = consensus_chosen_slot(spoken->rsm->core);
-	wire_paxos_encode(&m, &payload);
+	wire_peer_any_encode(&m, &payload);
 	node->env->sender_life = spoken->life;
 	ck_assert(rsm_message(spoken->rsm, 0,
 			      &(struct message){.kind = MESSAGE_ONEWAY,

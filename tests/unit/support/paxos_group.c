@@ -1,6 +1,7 @@
 #include "paxos_group.h"
 
 #include "paxos_words.h"
+#include "peer_any.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -146,7 +147,7 @@ static uint64_t durable_accepted(const struct group_replica *r, uint64_t slot)
 
 /* What others may rely on from now on must survive every crash. */
 static void check_told(const struct group_replica *r, enum method method,
-		       const struct wire_paxos *m)
+		       const struct wire_peer_any *m)
 {
 	if (method == METHOD_PREPARE ||
 	    (method == METHOD_PROMISE && paxos_role(r->core) != CONSENSUS_LEADER))
@@ -171,10 +172,11 @@ static void check_restored(const struct group_replica *r)
 }
 
 static void send(struct group *g, uint32_t from, uint32_t to, enum method method,
-		 const struct wire_paxos *message)
+		 const union peer_message *message)
 {
 	g->sent[method]++;
-	check_told(&g->replicas[from], method, message);
+	struct wire_peer_any any = peer_to_any(method, message);
+	check_told(&g->replicas[from], method, &any);
 	if (g->cut[from][to] || rng_chance(&g->rng, g->loss_ppm))
 		return;
 	uint32_t copies = 1 + rng_chance(&g->rng, g->duplicate_ppm);
@@ -186,18 +188,19 @@ static void send(struct group *g, uint32_t from, uint32_t to, enum method method
 			.to = to,
 			.method = method,
 		};
-		wire_paxos_encode(message, &m.payload);
+		peer_encode(method, message, &m.payload);
 		push_message(g, m);
 	}
 }
 
 static void trace_message(struct group *g, const struct group_message *m,
-			  const struct wire_paxos *p)
+			  const union peer_message *p)
 {
 	if (g->trace == NULL)
 		return;
 	struct buffer words = {0};
-	paxos_words(p, m->method, m->from + 1, m->to + 1, &words);
+	struct wire_peer_any any = peer_to_any(m->method, p);
+	paxos_words(&any, m->method, m->from + 1, m->to + 1, &words);
 	trace(g, "%.*s", (int)words.len, (const char *)words.data);
 	buffer_free(&words);
 }
@@ -207,9 +210,9 @@ static void deliver(struct group *g, struct group_message *m)
 	struct group_replica *r = &g->replicas[m->to];
 	if (r->core != NULL) {
 		struct arena arena;
-		struct wire_paxos p;
+		union peer_message p;
 		arena_init(&arena, ARENA_BYTES_MAX);
-		CHECK_THAT(wire_paxos_decode(buffer_slice(&m->payload), &arena, &p) == 0,
+		CHECK_THAT(peer_decode(m->method, buffer_slice(&m->payload), &arena, &p) == 0,
 			   "a message cannot be decoded");
 		trace_message(g, m, &p);
 		const char *refused = paxos_judge(r->core, m->method, &p);
@@ -357,20 +360,21 @@ static void answer_old(struct group *g, uint32_t i, const struct consensus_old_f
 {
 	struct group_replica *r = &g->replicas[i];
 	struct wire_entry entries[64];
-	struct wire_paxos m = {.group = 1,
-			       .from = i + 1,
-			       .to = want->to,
-			       .slot = want->first,
-			       .chosen = paxos_chosen_slot(r->core),
-			       .entries = entries};
+	union peer_message message = {.chosen = {.group = 1,
+						 .from = i + 1,
+						 .to = want->to,
+						 .slot = want->first,
+						 .chosen = paxos_chosen_slot(r->core),
+						 .entries = entries}};
+	struct wire_chosen *m = &message.chosen;
 	if (want->first <= r->base) {
-		m.slot = r->base;
-		m.flags = PEER_SNAPSHOT;
-		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
+		m->slot = r->base;
+		m->flags = PEER_SNAPSHOT;
+		send(g, i, want->to - 1, METHOD_CHOSEN, &message);
 		return;
 	}
 	for (uint64_t slot = want->first;
-	     slot <= want->last && slot <= r->applied_count && m.nentries < 64; slot++) {
+	     slot <= want->last && slot <= r->applied_count && m->nentries < 64; slot++) {
 		const struct bytes *v = r->applied[slot - 1];
 		/* The ballot of the newest record that the log has for the slot. */
 		uint64_t ballot = 0;
@@ -378,13 +382,13 @@ static void answer_old(struct group *g, uint32_t i, const struct consensus_old_f
 			if (r->log[k - 1].persist.kind == CONSENSUS_PERSIST_ACCEPT &&
 			    r->log[k - 1].persist.slot == slot)
 				ballot = r->log[k - 1].persist.ballot;
-		entries[m.nentries++] = (struct wire_entry){.slot = slot,
-							    .ballot = ballot,
-							    .value = v == NULL ? slice(NULL, 0)
-									       : bytes_slice(v)};
+		entries[m->nentries++] = (struct wire_entry){.slot = slot,
+							     .ballot = ballot,
+							     .value = v == NULL ? slice(NULL, 0)
+										: bytes_slice(v)};
 	}
-	if (m.nentries > 0)
-		send(g, i, want->to - 1, METHOD_CHOSEN, &m);
+	if (m->nentries > 0)
+		send(g, i, want->to - 1, METHOD_CHOSEN, &message);
 }
 
 void group_snapshot(struct group *g, uint32_t i)

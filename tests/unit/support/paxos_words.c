@@ -12,7 +12,7 @@ static void add_ballot(struct buffer *out, const char *before, uint64_t ballot)
 	buffer_format(out, "%s%s", before, ballot_text(ballot, text));
 }
 
-static void add_entries(struct buffer *out, const struct wire_paxos *m, bool with_ballots)
+static void add_entries(struct buffer *out, const struct wire_peer_any *m, bool with_ballots)
 {
 	for (uint32_t i = 0; i < m->nentries; i++) {
 		const struct wire_entry *e = &m->entries[i];
@@ -24,20 +24,20 @@ static void add_entries(struct buffer *out, const struct wire_paxos *m, bool wit
 	}
 }
 
-static void add_flag(struct buffer *out, const struct wire_paxos *m, uint32_t flag,
+static void add_flag(struct buffer *out, const struct wire_peer_any *m, uint32_t flag,
 		     const char *words)
 {
 	if ((m->flags & flag) != 0)
 		buffer_format(out, ", %s", words);
 }
 
-static void say_pre_vote(const struct wire_paxos *m, struct buffer *out)
+static void say_pre_vote(const struct wire_peer_any *m, struct buffer *out)
 {
 	add_ballot(out, " may I stand with ", m->ballot);
 	buffer_format(out, "?");
 }
 
-static void say_pre_vote_reply(const struct wire_paxos *m, struct buffer *out)
+static void say_pre_vote_reply(const struct wire_peer_any *m, struct buffer *out)
 {
 	buffer_format(out, (m->flags & PEER_GRANTED) != 0 ? " yes" : " no");
 	add_ballot(out, ", you may ", m->sequence);
@@ -45,7 +45,7 @@ static void say_pre_vote_reply(const struct wire_paxos *m, struct buffer *out)
 		add_ballot(out, "; has promised ", m->ballot);
 }
 
-static void say_prepare(const struct wire_paxos *m, struct buffer *out)
+static void say_prepare(const struct wire_peer_any *m, struct buffer *out)
 {
 	add_ballot(out, " ", m->ballot);
 	buffer_format(out, ", what is accepted from slot %" PRIu64 " on?", m->slot);
@@ -53,7 +53,7 @@ static void say_prepare(const struct wire_paxos *m, struct buffer *out)
 		add_ballot(out, " The lease is over of ", m->sequence);
 }
 
-static void say_promise(const struct wire_paxos *m, struct buffer *out)
+static void say_promise(const struct wire_peer_any *m, struct buffer *out)
 {
 	add_ballot(out, " ", m->ballot);
 	buffer_format(out, ", from slot %" PRIu64 " on:", m->slot);
@@ -63,7 +63,7 @@ static void say_promise(const struct wire_paxos *m, struct buffer *out)
 	add_flag(out, m, PEER_MORE, "and more");
 }
 
-static void say_accept(const struct wire_paxos *m, struct buffer *out)
+static void say_accept(const struct wire_peer_any *m, struct buffer *out)
 {
 	add_ballot(out, " in ", m->ballot);
 	buffer_format(out, m->nentries > 0 ? ":" : ", nothing new");
@@ -79,7 +79,7 @@ static void say_accept(const struct wire_paxos *m, struct buffer *out)
 		buffer_format(out, ", vouches for %" PRIu64, m->vouched);
 }
 
-static void say_accepted(const struct wire_paxos *m, struct buffer *out)
+static void say_accepted(const struct wire_peer_any *m, struct buffer *out)
 {
 	add_ballot(out, " in ", m->ballot);
 	buffer_format(out, ": all up to slot %" PRIu64 " received", m->slot);
@@ -101,14 +101,14 @@ static void say_accepted(const struct wire_paxos *m, struct buffer *out)
 		buffer_format(out, ", stamp %" PRIu64, m->stamp);
 }
 
-static void say_chosen(const struct wire_paxos *m, struct buffer *out)
+static void say_chosen(const struct wire_peer_any *m, struct buffer *out)
 {
 	if ((m->flags & PEER_SNAPSHOT) != 0)
 		buffer_format(out, " up to slot %" PRIu64 " there is a snapshot", m->slot);
 	add_entries(out, m, true);
 }
 
-void paxos_words(const struct wire_paxos *m, enum method method, uint32_t from, uint32_t to,
+void paxos_words(const struct wire_peer_any *m, enum method method, uint32_t from, uint32_t to,
 		 struct buffer *out)
 {
 	buffer_format(out, "%u → %u: ", from, to);

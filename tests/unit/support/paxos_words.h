@@ -13,7 +13,7 @@
 #include "wire/method.h"
 #include "wire/wire.h"
 
-void paxos_words(const struct wire_paxos *m, enum method method, uint32_t from, uint32_t to,
+void paxos_words(const struct wire_peer_any *m, enum method method, uint32_t from, uint32_t to,
 		 struct buffer *out);
 
 #endif

@@ -11,13 +11,14 @@
 
 #include "base/rng.h"
 #include "kv.pb-c.h"
-#include "paxos.pb-c.h"
 #include "paxosd.pb-c.h"
 #include "pb.pb-c.h"
+#include "peer.pb-c.h"
 #include "rpc.pb-c.h"
 #include "shardmaster.pb-c.h"
 #include "view.pb-c.h"
 #include "wire/paxosd.h"
+#include "wire/peer.h"
 #include "wire/wire.h"
 #include "wire/wire_pb.h"
 #include "wire/wire_view.h"
@@ -33,7 +34,9 @@ struct codec {
 /* Large enough for any decoded message. */
 union message_space {
 	struct wire_status status;
-	struct wire_paxos paxos;
+	struct wire_peer peer;
+	struct wire_peer_any peer_any;
+	union peer_message message;
 	struct wire_kv_command command;
 	struct wire_cluster cluster;
 	struct wire_trace trace;
@@ -246,27 +249,27 @@ static inline struct wire_range *any_ranges(struct rng *r, struct arena *a, uint
 		ranges[i] = (struct wire_range){any_u64(r), any_u64(r)};
 	return ranges;
 }
-static inline void any_paxos(struct rng *r, struct arena *a, void *out)
+static inline void any_peer_any(struct rng *r, struct arena *a, void *out)
 {
-	struct wire_paxos *p = out;
-	*p = (struct wire_paxos){.group = any_u64(r),
-				 .from = any_u32(r),
-				 .to = any_u32(r),
-				 .ballot = any_u64(r),
-				 .slot = any_u64(r),
-				 .chosen = any_u64(r),
-				 .sequence = any_u64(r),
-				 .flags = any_u32(r),
-				 .nentries = any_count(r, 20),
-				 .nranges = any_count(r, 20),
-				 .position = any_u64(r),
-				 .total = any_u64(r),
-				 .data = any_bytes(r, a),
-				 .lease_us = any_u64(r),
-				 .members = any_u64(r),
-				 .stamp = any_u64(r),
-				 .vouched = any_u64(r),
-				 .generation = any_u32(r)};
+	struct wire_peer_any *p = out;
+	*p = (struct wire_peer_any){.group = any_u64(r),
+				    .from = any_u32(r),
+				    .to = any_u32(r),
+				    .ballot = any_u64(r),
+				    .slot = any_u64(r),
+				    .chosen = any_u64(r),
+				    .sequence = any_u64(r),
+				    .flags = any_u32(r),
+				    .nentries = any_count(r, 20),
+				    .nranges = any_count(r, 20),
+				    .position = any_u64(r),
+				    .total = any_u64(r),
+				    .data = any_bytes(r, a),
+				    .lease_us = any_u64(r),
+				    .members = any_u64(r),
+				    .stamp = any_u64(r),
+				    .vouched = any_u64(r),
+				    .generation = any_u32(r)};
 	p->entries = arena_get(a, p->nentries * sizeof *p->entries);
 	for (uint32_t i = 0; i < p->nentries; i++)
 		p->entries[i] = (struct wire_entry){any_u64(r), any_u64(r), any_bytes(r, a)};
@@ -280,6 +283,23 @@ static inline void any_paxos(struct rng *r, struct arena *a, void *out)
 	p->claim = any_bytes(r, a);
 	p->remembered = any_bytes(r, a);
 }
+/* Of the same fields, as far as the kind has them. */
+#define X(name) \
+	static inline void any_##name(struct rng *r, struct arena *a, void *out) \
+	{ \
+		struct wire_peer_any all; \
+		struct buffer bytes = {0}; \
+		any_peer_any(r, a, &all); \
+		wire_peer_any_encode(&all, &bytes); \
+		int status = wire_##name##_decode(arena_copy(a, buffer_slice(&bytes)), a, out); \
+		ASSERT(status == 0); \
+		buffer_free(&bytes); \
+	}
+#define Y(method, kind) X(kind)
+X(peer)
+PEER_MAP(Y)
+#undef Y
+#undef X
 static inline struct wire_group *any_groups(struct rng *r, struct arena *a, uint32_t count)
 {
 	struct wire_group *groups = arena_get_zeroed(a, count * sizeof *groups);
@@ -659,7 +679,24 @@ static inline void any_force_reply(struct rng *r, struct arena *a, void *out)
 	X(status, any_status, status_reply) \
 	X(cluster, any_cluster, cluster_reply) \
 	X(trace, any_trace, trace_reply) \
-	X(paxos, any_paxos, paxos_message) \
+	X(peer, any_peer, peer) \
+	X(peer_any, any_peer_any, peer_any) \
+	X(pre_vote, any_pre_vote, pre_vote) \
+	X(pre_vote_reply, any_pre_vote_reply, pre_vote_reply) \
+	X(prepare, any_prepare, prepare) \
+	X(promise, any_promise, promise) \
+	X(accept, any_accept, accept) \
+	X(accepted, any_accepted, accepted) \
+	X(reject, any_reject, reject) \
+	X(fetch, any_fetch, fetch) \
+	X(chosen, any_chosen, chosen) \
+	X(take_over, any_take_over, take_over) \
+	X(snapshot_fetch, any_snapshot_fetch, snapshot_fetch) \
+	X(snapshot_chunk, any_snapshot_chunk, snapshot_chunk) \
+	X(read_index, any_read_index, read_index) \
+	X(read_index_reply, any_read_index_reply, read_index_reply) \
+	X(state_hash, any_state_hash, state_hash) \
+	X(started, any_started, started) \
 	X(config, any_config, config) \
 	X(master_command, any_master_command, master_command) \
 	X(master_reply, any_master_reply, master_reply) \

@@ -507,26 +507,27 @@ START_TEST(elements_are_limited_together)
 {
 	static struct wire_range ranges[MESSAGE_ELEMENTS_MAX];
 	static struct wire_entry entries[MESSAGE_ELEMENTS_MAX];
-	struct wire_paxos message = {.nentries = MESSAGE_ELEMENTS_MAX - 3,
-				     .entries = entries,
-				     .nranges = 1,
-				     .ranges = ranges,
-				     .nimpaired = 1,
-				     .impaired = ranges,
-				     .nknown = 1,
-				     .known = ranges};
+	struct wire_peer_any message = {.nentries = MESSAGE_ELEMENTS_MAX - 3,
+					.entries = entries,
+					.nranges = 1,
+					.ranges = ranges,
+					.nimpaired = 1,
+					.impaired = ranges,
+					.nknown = 1,
+					.known = ranges};
 	struct buffer bytes = {0};
-	struct wire_paxos out;
+	struct wire_peer_any out;
 
-	wire_paxos_encode(&message, &bytes);
-	ck_assert_int_eq(wire_paxos_decode(buffer_slice(&bytes), &arena, &out), 0);
+	wire_peer_any_encode(&message, &bytes);
+	ck_assert_int_eq(wire_peer_any_decode(buffer_slice(&bytes), &arena, &out), 0);
 	ck_assert_uint_eq(out.nentries, message.nentries);
 	ck_assert_uint_eq(out.nranges + out.nimpaired + out.nknown, 3);
 	arena_reset(&arena);
 	message.nknown++;
 	buffer_clear(&bytes);
-	wire_paxos_encode(&message, &bytes);
-	ck_assert_int_eq(wire_paxos_decode(buffer_slice(&bytes), &arena, &out), STATUS_TOO_LARGE);
+	wire_peer_any_encode(&message, &bytes);
+	ck_assert_int_eq(wire_peer_any_decode(buffer_slice(&bytes), &arena, &out),
+			 STATUS_TOO_LARGE);
 	ck_assert_uint_eq(arena.used_bytes, 0);
 	buffer_free(&bytes);
 }

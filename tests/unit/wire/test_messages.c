@@ -163,7 +163,7 @@ static void assert_kv_command(const struct wire_kv_command *ours, const Synod__K
 		ck_assert_uint_eq(ours->internal.granted[i], theirs->internal->granted[i]);
 }
 
-static void assert_paxos(const struct wire_paxos *ours, const Synod__PaxosMessage *theirs)
+static void assert_peer_any(const struct wire_peer_any *ours, const Synod__PeerAny *theirs)
 {
 	ck_assert_uint_eq(ours->group, theirs->group);
 	ck_assert_uint_eq(ours->from, theirs->from);
@@ -288,7 +288,7 @@ static void assert_ballot_reply(const struct wire_ballot_reply *ours,
 	X(kv_command, kv_command) \
 	X(kv_reply, kv_reply) \
 	X(kv_query, kv_query) \
-	X(kv_query_reply, kv_query_reply) X(paxos, paxos_message)
+	X(kv_query_reply, kv_query_reply) X(peer_any, peer_any)
 /* clang-format on */
 
 /*
