@@ -36,6 +36,10 @@
  *      │                                                                              ▼ of a quorum
  *      └──────── a higher epoch, or no contact with a quorum (check-quorum) ──────── leader
  *
+ *   Who is handed over to stands at once: follower ──▶ candidate. Whoever stands becomes a follower
+ *   again when it is over, however it ends: to stand anew is another move. CONSENSUS_ROLES has all
+ *   moves, and consensus_become() makes them.
+ *
  * LEARNERS. A replica that has no vote accepts, writes down and learns like the others, so that its
  * state is theirs, and counts for nothing.
  *
@@ -64,6 +68,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "base/states.h"
 #include "core/ballot.h"
 #include "core/members.h"
 #include "wire/method.h"
@@ -142,6 +147,8 @@ struct consensus_options {
 	 * the core may be called. May be NULL.
 	 */
 	void (*adopted)(void *context, uint64_t slot, struct slice value);
+	/* Its role is another one. Likewise in the middle of a step; may be NULL. */
+	void (*became)(void *context, enum consensus_role from, enum consensus_role to);
 	/* unlike those of its processes before it; 0: there were none */
 	uint64_t process;
 	uint64_t (*random)(void *context);
@@ -206,7 +213,7 @@ struct consensus_chosen {
 /* A replica's core. Its owner is who has created it, and consensus_destroy() frees it. */
 struct consensus {
 	const struct consensus_ops *ops;
-	enum consensus_role role; /* the core sets it, and everybody asks for it all the time */
+	enum consensus_role role; /* consensus_become() sets it; everybody asks all the time */
 };
 
 /* clang-format off: (the core, and whatever is in the parentheses) */
@@ -253,5 +260,11 @@ static inline enum consensus_role consensus_role(const struct consensus *core)
 }
 
 const char *consensus_role_text(enum consensus_role role);
+
+/* Which role may follow which. */
+extern const struct state_table CONSENSUS_ROLES;
+/* A core's: the only one that changes the role, and tells of it. */
+void consensus_become(struct consensus *core, const struct consensus_options *options,
+		      enum consensus_role role);
 
 #endif

@@ -22,7 +22,7 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		}
 		p->leaving = false;
 		p->former = 0;
-		p->seam.role = CONSENSUS_FOLLOWER;
+		become(p, CONSENSUS_FOLLOWER);
 		p->ballot = 0;
 	}
 	p->leader = leader;
@@ -71,7 +71,7 @@ void start_pre_vote(struct paxos *p, uint64_t now_us)
 		ask_around(p);
 	if (!p->electable || p->learner || p->held || paxos_rounds_are_used_up(p))
 		return;
-	p->seam.role = CONSENSUS_PRE_CANDIDATE;
+	become(p, CONSENSUS_PRE_CANDIDATE);
 	p->votes = member_bit(p->self);
 	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	ASSERT(p->ballot > p->promised);
@@ -144,7 +144,7 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 		become_follower(p, now_us, 0);
 		return;
 	}
-	p->seam.role = CONSENSUS_CANDIDATE;
+	become(p, CONSENSUS_CANDIDATE);
 	p->leader = 0;
 	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	p->round_seen++;

@@ -237,6 +237,11 @@ struct paxos {
 	struct consensus_output output;
 };
 
+static inline void become(struct paxos *p, enum consensus_role role)
+{
+	consensus_become(&p->seam, &p->options, role);
+}
+
 /* By the list that this replica knows. A learner is listed, and counts nowhere. */
 static inline bool is_voter(const struct paxos *p, uint32_t index)
 {

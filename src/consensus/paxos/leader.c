@@ -5,7 +5,7 @@
 void leader_start(struct paxos *p, uint64_t now_us)
 {
 	ASSERT(p->seam.role == CONSENSUS_CANDIDATE && p->ballot == p->promised);
-	p->seam.role = CONSENSUS_LEADER;
+	become(p, CONSENSUS_LEADER);
 	p->leader = p->options.self;
 	p->learn_chosen = p->chosen;
 	p->learn_until_us = now_us + 2 * p->options.election_timeout_us;

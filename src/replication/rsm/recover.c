@@ -237,6 +237,13 @@ static uint64_t node_clock_of(void *context)
 	return node_clock_us(rsm->node);
 }
 
+static void core_became(void *context, enum consensus_role from, enum consensus_role to)
+{
+	struct rsm *rsm = context;
+	log_event(rsm->log, LOG_DEBUG, "role", "group=%" PRIu64 " from=%s to=%s",
+		  rsm->options.group, consensus_role_text(from), consensus_role_text(to));
+}
+
 static void create_core(struct rsm *rsm)
 {
 	struct consensus_options options = {
@@ -252,6 +259,7 @@ static void create_core(struct rsm *rsm)
 		.members_byte = ENTRY_FORMAT_MEMBERS,
 		.members_of = members_of_value,
 		.adopted = known_adopted,
+		.became = core_became,
 		.joining = rsm->options.joining && rsm->group.bound.slot == 0,
 		.clock_us = node_clock_of,
 		.random = node_random_of,
