@@ -1,7 +1,7 @@
 /*
  * Ballot numbers: (round, binding, number) in one 64-bit number that orders first by round, so that
  * no two replicas, and no two lives of a replica's disk, ever use the same ballot (Lamport 2001,
- * "Paxos Made Simple", section 2.2). 0 is below every ballot.
+ * "Paxos Made Simple", section 2.5). 0 is below every ballot.
  *
  *   round 40 bits   binding 16 bits   number 8 bits
  *

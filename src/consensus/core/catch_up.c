@@ -1,6 +1,8 @@
 /* Getting hold of what has been chosen and was missed. */
 #include "core/catch_up.h"
 
+#include "base/assert.h"
+
 uint32_t catch_up_tick(struct catch_up *c, uint64_t now_us, uint64_t chosen, uint32_t nseats,
 		       seat_set others)
 {
@@ -13,6 +15,7 @@ uint32_t catch_up_tick(struct catch_up *c, uint64_t now_us, uint64_t chosen, uin
 	 * Whoever knew may be gone, so every second time somebody else is asked, in turn; whoever
 	 * knows most is asked in between, since the others may lag as we do.
 	 */
+	ASSERT(c->known > chosen && nseats > 0);
 	uint32_t ask = c->known_from;
 	if (c->attempts++ % 2 == 0) {
 		c->turn = (c->turn + 1) % nseats;
@@ -35,6 +38,7 @@ uint32_t catch_up_turn(struct catch_up *c, uint32_t nseats, seat_set others)
 
 void catch_up_offered(struct catch_up *c, uint32_t replica, uint64_t slot)
 {
+	ASSERT(slot > 0);
 	c->retry_us = 0;
 	c->need_snapshot = true;
 	c->snapshot_from = replica;

@@ -1,9 +1,10 @@
 /*
  * election_timer: when a replica stands for election, and whether who leads has been heard from.
  *
- * Each wait is drawn from [timeout, 2 × timeout], so that two seldom stand at once. The connection
- * to a leader may be lost before: if it lives, it is heard again within a heartbeat, and otherwise
- * the replica stands soon after; of a process that is killed its peers hear at once.
+ * Each wait is drawn from [timeout, 2 × timeout], so that two seldom stand at once (Ongaro 2014,
+ * section 3.4). The connection to a leader may be lost before: if it lives, it is heard again
+ * within a heartbeat, and otherwise the replica stands soon after; of a process that is killed its
+ * peers hear at once.
  */
 #ifndef SYNOD_CORE_ELECTION_TIMER_H
 #define SYNOD_CORE_ELECTION_TIMER_H

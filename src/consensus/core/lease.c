@@ -1,5 +1,5 @@
 /*
- * Read leases: who may not be elected for a while.
+ * Read leases: who may not be elected for a while (Ongaro 2014, section 6.4.1).
  */
 #include "core/lease.h"
 

@@ -34,5 +34,6 @@ struct consensus_persist *persists_add(struct persists *p, enum consensus_persis
 	struct consensus_persist *record = vector_add(&p->collecting, sizeof *record);
 	record->kind = kind;
 	record->sequence = p->next++;
+	ASSERT(record->sequence > p->durable);
 	return record;
 }

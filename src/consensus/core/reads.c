@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "core/consensus.h"
 
 struct pending_read {
@@ -14,12 +15,15 @@ struct pending_read {
 
 void reads_add(struct reads *r, uint64_t id, uint64_t slot, uint64_t round)
 {
+	/* So those of a round stand beside each other, and the earlier ones in front. */
+	ASSERT(!reads_wait(r) || reads_last_round(r) <= round);
 	struct pending_read *read = vector_add(&r->items, sizeof *read);
 	*read = (struct pending_read){.id = id, .slot = slot, .round = round};
 }
 
 uint64_t reads_last_round(const struct reads *r)
 {
+	ASSERT(r->head < r->items.count);
 	const struct pending_read *items = r->items.items;
 	return items[r->items.count - 1].round;
 }

@@ -53,6 +53,7 @@ struct ring_slot *ring_put(struct ring *r, uint64_t slot, uint64_t ballot, struc
 	bytes_unref(s->value);
 	*s = (struct ring_slot){.present = true, .ballot = ballot, .value = value_take};
 	r->bytes += ring_value_bytes(s);
+	ASSERT(r->last - r->first < r->capacity);
 	return s;
 }
 
@@ -69,11 +70,14 @@ void ring_drop_below(struct ring *r, uint64_t first)
 	r->first = first;
 	if (r->last < first - 1)
 		r->last = first - 1;
+	/* Empty, nothing may be left that counts. */
+	ASSERT(r->first <= r->last || r->bytes == 0);
 }
 
 void ring_forget_above(struct ring *r, uint64_t slot, uint64_t ballot)
 {
 	uint64_t last = slot < r->first ? r->first - 1 : slot;
+	ASSERT(r->last + 1 >= r->first);
 	for (uint64_t i = last + 1; i <= r->last; i++) {
 		struct ring_slot *s = at(r, i);
 		if (s->present && s->ballot >= ballot)

@@ -42,6 +42,11 @@ void ring_drop_below(struct ring *r, uint64_t first);
 void ring_forget_above(struct ring *r, uint64_t slot, uint64_t ballot);
 void ring_free(struct ring *r);
 
+/* In which the slot was accepted; 0: nothing is there. */
+static inline uint64_t ring_ballot(const struct ring *r, uint64_t slot)
+{
+	return slot < r->first || slot > r->last ? 0 : r->slots[slot & (r->capacity - 1)].ballot;
+}
 static inline size_t ring_value_bytes(const struct ring_slot *s)
 {
 	return s->value == NULL ? 0 : s->value->len;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/assert.h"
+
 void rounds_restart(struct rounds *r)
 {
 	r->newest = r->watched = 0;
@@ -28,16 +30,19 @@ void rounds_count(struct rounds *r, uint32_t seat, uint64_t round, bool leased)
 		answers->acked = round;
 	if (leased && round > answers->leased)
 		answers->leased = round;
+	ASSERT(answers->leased <= answers->acked && answers->acked <= r->newest);
 }
 
 void rounds_watch(struct rounds *r, uint64_t until_us)
 {
+	ASSERT(r->newest > 0);
 	r->watched = r->newest;
 	r->watched_until_us = until_us;
 }
 
 bool rounds_lose_patience(struct rounds *r, uint64_t confirmed, uint64_t until_us)
 {
+	ASSERT(confirmed <= r->newest && r->watched <= r->newest);
 	if (confirmed < r->watched)
 		return true;
 	if (confirmed < r->newest)

@@ -3,8 +3,11 @@
 
 #include <stddef.h>
 
+#include "base/assert.h"
+
 void transfer_begin(struct transfer *t, uint32_t replica, uint64_t deadline_us)
 {
+	ASSERT(t->to == 0 && replica != 0);
 	t->to = replica;
 	t->deadline_us = deadline_us;
 	t->sent = false;

@@ -1,7 +1,7 @@
 /*
- * transfer: a leader that hands over. It proposes nothing more, waits until its successor has
- * everything, and asks it to stand (TAKE_OVER): again at every heartbeat, until it is deposed, or
- * the time is over and it goes on leading.
+ * transfer: a leader that hands over (Ongaro 2014, section 3.10). It proposes nothing more, waits
+ * until its successor has everything, and asks it to stand (TAKE_OVER): again at every heartbeat,
+ * until it is deposed, or the time is over and it goes on leading.
  */
 #ifndef SYNOD_CORE_TRANSFER_H
 #define SYNOD_CORE_TRANSFER_H

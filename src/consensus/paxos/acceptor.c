@@ -1,4 +1,4 @@
-/* The acceptor of every slot at once: one promise covers them all. */
+/* The acceptor of every slot at once: one promise covers them all (Lamport, section 3). */
 #include "paxos/internal.h"
 
 bool slot_durable(const struct paxos *p, const struct ring_slot *s)
@@ -13,14 +13,19 @@ void promise(struct paxos *p, uint64_t ballot)
 	p->promised = ballot;
 	struct consensus_persist *record = persists_add(&p->persists, CONSENSUS_PERSIST_PROMISE);
 	record->ballot = ballot;
-	record->slot = p->promise_members = p->members.slot;
+	record->slot = p->promise_members = p->members.slot; /* M3 */
 	p->promise_ballot = ballot;
 	p->promise_persist = record->sequence;
+	/* It is no promise to anybody before this record is durable (Lamport, section 2.5). */
+	ASSERT(p->promise_persist > p->persists.durable);
 }
 
 void accept_entry(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take)
 {
 	ASSERT(slot > p->chosen);
+	/* What is accepted was promised (Lamport, section 2.2: P1a), and replaces nothing later. */
+	ASSERT(ballot <= p->promised);
+	ASSERT(ring_ballot(&p->ring, slot) <= ballot);
 	if (p->impaired.count > 0)
 		impaired_remove(&p->impaired, slot);
 	struct ring_slot *s = ring_put(&p->ring, slot, ballot, value_take);
@@ -46,6 +51,7 @@ static bool is_another_lifes(const struct paxos *p, const struct wire_peer *m)
 void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const struct wire_prepare *m)
 {
 	struct paxos_peer *peer = &p->peers[from];
+	/* Whoever is refused is told so, and gives up (Lamport, section 2.2, at its end). */
 	if (m->ballot < p->promised || ballot_replica(m->ballot) != peer->replica) {
 		peer->due_reject = true;
 		return;
@@ -82,9 +88,10 @@ void receive_prepare(struct paxos *p, uint64_t now_us, uint32_t from, const stru
 	if (p->promise_members < p->members.slot)
 		promise(p, m->ballot);
 	/*
-	 * The report is made when the promise is durable; until then nothing lower can be accepted
-	 * any more.
+	 * The report is made when the promise is durable (Lamport, section 2.5); until then nothing
+	 * lower can be accepted any more.
 	 */
+	ASSERT(p->promised == m->ballot && p->promise_members == p->members.slot);
 	peer->due_promise = true;
 	peer->promise_slot = m->slot;
 	peer->promise_ballot = m->ballot;
@@ -183,6 +190,7 @@ static void grant_lease(struct paxos *p, uint32_t to, const struct wire_accept *
 	    p->options.clock_us == NULL)
 		return;
 	/* Not now_us, which may be older than this message, and than its round. */
+	ASSERT(p->promised == m->ballot);
 	lease_grant(&p->lease, p->options.clock_us(p->options.context) + m->lease_us, m->ballot);
 	p->peers[to].lease_round = m->sequence;
 }
@@ -197,6 +205,7 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	if (is_another_lifes(p, &m->head))
 		return;
 	ASSERT(p->seam.role != CONSENSUS_LEADER || m->ballot != p->ballot);
+	/* P1a allows it: nothing higher is promised (Lamport, section 2.2). */
 	if (m->ballot > p->promised || p->leader != peer->replica)
 		/* a new leadership counts its rounds anew */
 		peer->accepted_round = peer->lease_round = 0;
@@ -222,4 +231,5 @@ void receive_accept(struct paxos *p, uint64_t now_us, uint32_t from, const struc
 	}
 	if (m->nentries == 0)
 		p->hint_due = true;
+	ASSERT(p->promised == m->ballot && p->leader == m->from);
 }

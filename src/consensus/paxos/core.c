@@ -89,6 +89,7 @@ void paxos_restore_chosen(struct paxos *p, uint64_t slot)
 	p->chosen_hint = p->chosen;
 	if (slot > p->catch_up.known)
 		p->catch_up.known = slot;
+	ASSERT(p->delivered <= p->chosen && p->chosen <= p->catch_up.known);
 }
 
 void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot)
@@ -98,6 +99,7 @@ void paxos_restore_cut(struct paxos *p, uint64_t slot, uint64_t ballot)
 
 void paxos_start(struct paxos *p, uint64_t now_us)
 {
+	ASSERT(p->seam.role == CONSENSUS_FOLLOWER && p->ballot == 0);
 	p->round_seen = ballot_round(p->promised);
 	if (p->voters != member_bit(p->self))
 		lease_restarted(&p->lease, now_us + p->options.election_timeout_us);
@@ -193,6 +195,7 @@ void paxos_persisted(struct paxos *p, uint64_t now_us, uint64_t sequence)
 {
 	if (!persists_are_durable(&p->persists, sequence))
 		return;
+	assert_sound(p);
 	if (p->seam.role == CONSENSUS_CANDIDATE)
 		candidate_own_promise(p, now_us);
 	else if (p->seam.role == CONSENSUS_LEADER)
@@ -280,8 +283,11 @@ static void receive(struct paxos *p, uint64_t now_us, enum method method,
 void paxos_receive(struct paxos *p, uint64_t now_us, enum method method,
 		   const union peer_message *message)
 {
+	uint64_t promised = p->promised, chosen = p->chosen;
 	receive(p, now_us, method, message);
 	stand_back(p, now_us);
+	/* Whatever others say: neither ever falls. */
+	ASSERT(p->promised >= promised && p->chosen >= chosen);
 }
 
 void paxos_tick(struct paxos *p, uint64_t now_us)
@@ -361,6 +367,7 @@ void paxos_install_snapshot(struct paxos *p, uint64_t now_us, uint64_t slot,
 	advance_chosen(p);
 	/* What was known already to be chosen behind it may have removed us. */
 	stand_back(p, now_us);
+	ASSERT(p->chosen >= slot && p->delivered >= slot);
 }
 
 void paxos_abandon_snapshot(struct paxos *p, uint64_t now_us, uint32_t silent)

@@ -25,6 +25,8 @@ void become_follower(struct paxos *p, uint64_t now_us, uint32_t leader)
 		become(p, CONSENSUS_FOLLOWER);
 		p->ballot = 0;
 	}
+	/* Who follows has no ballot of its own, and hands nothing over. */
+	ASSERT(p->ballot == 0 && p->transfer.to == 0);
 	p->leader = leader;
 	draw_election_timeout(p, now_us);
 }
@@ -43,7 +45,7 @@ void paxos_peer_lost(struct paxos *p, uint64_t now_us, uint32_t replica)
 	election_timer_lost(&p->timer, &p->options, now_us);
 }
 
-/* ---- pre-vote ---- */
+/* ---- pre-vote (Ongaro, section 9.6) ---- */
 
 /*
  * A replica that cannot stand, and that nobody may know any more, asks everybody whom it knows, one
@@ -97,11 +99,16 @@ void receive_pre_vote(struct paxos *p, uint64_t now_us, uint32_t from,
 	bool engaged = p->promise_persist > p->persists.durable ||
 		       (ballot_replica(p->promised) != peer->replica &&
 			now_us < p->promise_sent_us + p->options.election_timeout_us);
+	/*
+	 * Whoever hears a leader helps nobody to depose it (Ongaro, section 4.2.3), nor while it
+	 * has promised that in a lease (section 6.4.1).
+	 */
 	peer->due_pre_vote_reply = true;
 	peer->pre_vote_ballot = m->ballot;
 	peer->pre_vote_granted = !p->learner && recent && m->members >= p->members.slot &&
 				 !engaged && m->ballot > p->promised &&
 				 !paxos_has_leader(p, now_us) && !lease_granted(&p->lease, now_us);
+	ASSERT(!peer->pre_vote_granted || p->seam.role != CONSENSUS_LEADER);
 	/* The one who knows more stands soon, instead of waiting for its own timeout to run out. */
 	if (!recent && p->seam.role == CONSENSUS_FOLLOWER && !paxos_has_leader(p, now_us))
 		election_timer_soon(&p->timer, &p->options, now_us);
@@ -135,7 +142,7 @@ bool paxos_awaits_birth(const struct paxos *p, uint32_t *missing)
 	return *missing != 0;
 }
 
-/* ---- Prepare ---- */
+/* ---- Prepare (Lamport, section 2.2: phase 1; section 3: for all slots at once) ---- */
 
 void start_prepare(struct paxos *p, uint64_t now_us)
 {
@@ -146,6 +153,10 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 	}
 	become(p, CONSENSUS_CANDIDATE);
 	p->leader = 0;
+	/*
+	 * Higher than every one that it has used or seen, and nobody else's (Lamport, section 2.5;
+	 * M6); the Prepare leaves when that is durable (candidate_own_promise()).
+	 */
 	p->ballot = ballot_make_bound(p->round_seen + 1, members_own_binding(p), p->options.self);
 	p->round_seen++;
 	promise(p, p->ballot);
@@ -171,10 +182,11 @@ void start_prepare(struct paxos *p, uint64_t now_us)
 		p->peers[i].promise_next = p->chosen + 1;
 		p->peers[i].promise_done = p->peers[i].promise_begun = false;
 	}
+	ASSERT(p->ballot == p->promised && ballot_replica(p->ballot) == p->options.self);
 	draw_election_timeout(p, now_us);
 }
 
-/* Keeps the value of the highest ballot for a slot (P2c). */
+/* Keeps the value of the highest ballot for a slot (Lamport, section 2.2: P2c). */
 static void recover(struct paxos *p, uint64_t slot, uint64_t ballot, struct bytes *value_take,
 		    bool chosen)
 {
@@ -203,6 +215,7 @@ static bool lags_too_far(const struct paxos *p)
 
 static void become_leader(struct paxos *p, uint64_t now_us)
 {
+	ASSERT(p->seam.role == CONSENSUS_CANDIDATE && is_quorum(p, p->chosen + 1, p->votes));
 	if (lags_too_far(p)) {
 		note_chosen(p, p->prepare_chosen_from, p->prepare_chosen);
 		become_follower(p, now_us, 0);
@@ -218,8 +231,9 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 	leader_start(p, now_us);
 	/*
 	 * Slots up to prepare_chosen are chosen; what is open after them is proposed again in our
-	 * ballot, with no-ops where no promise reported anything. If nothing is open, one no-op
-	 * stands for our ballot.
+	 * ballot, with no-ops where no promise reported anything (Lamport, section 3). If nothing
+	 * is open, one no-op stands for our ballot: when that is chosen, so is all that was
+	 * acknowledged before (Ongaro, section 6.4, step 1).
 	 */
 	uint64_t last = p->recovered.last > p->prepare_chosen ? p->recovered.last
 							      : p->prepare_chosen;
@@ -243,6 +257,7 @@ static void become_leader(struct paxos *p, uint64_t now_us)
 	p->lease_given_up = p->wall != 0;
 	p->barrier = p->next_slot - 1;
 	p->found_last = last > p->barrier ? last : p->barrier;
+	ASSERT(p->own_first <= p->barrier && p->barrier < p->next_slot);
 	impaired_drop_from(&p->impaired, p->found_last + 1);
 	ring_drop_below(&p->recovered, p->recovered.last + 1);
 	leader_heartbeat(p, now_us);
@@ -257,6 +272,7 @@ static bool is_birth(const struct paxos *p)
 
 static void promise_complete(struct paxos *p, uint64_t now_us, uint32_t member)
 {
+	ASSERT(p->seam.role == CONSENSUS_CANDIDATE && p->prepare_sent);
 	p->peers[member].promise_done = true;
 	p->votes |= member_bit(member);
 	if (is_birth(p) && (p->votes & p->voters) != p->voters)
@@ -343,6 +359,7 @@ void receive_take_over(struct paxos *p, uint64_t now_us, uint32_t from,
 	 * and by which we may have a vote.
 	 */
 	leader_says_chosen(p, &m->head);
+	/* At once, without asking whether it may (Ongaro, section 3.10: TimeoutNow). */
 	if (!p->electable || p->learner || !lease_taken_over(&p->lease, now_us, m->ballot))
 		return;
 	become_follower(p, now_us, 0);

@@ -41,6 +41,7 @@ void impaired_add(struct impaired *set, uint64_t first, uint64_t last)
 			last = set->ranges[end].last;
 		end++;
 	}
+	ASSERT(at <= end && end <= set->count);
 	if (end > at) {
 		take_out(set, at + 1, end - at - 1);
 		set->ranges[at] = (struct wire_range){first, last};
@@ -257,12 +258,17 @@ void impaired_hear(struct paxos_peer *peer, const struct wire_promise *m)
 	/* The first part of a report has all of it. */
 	if (peer->promise_begun)
 		return;
+	ASSERT(!peer->promise_done && m->nimpaired <= IMPAIRED_RANGES_MAX);
 	peer->promise_begun = true;
 	peer->impaired.count = 0;
 	for (uint32_t i = 0; i < m->nimpaired; i++)
 		impaired_add(&peer->impaired, m->impaired[i].first, m->impaired[i].last);
 }
 
+/*
+ * The promises of a majority say what may have been chosen in the slot (Lamport, section 2.2: P2c);
+ * of those who cannot answer for it none counts.
+ */
 static bool is_decided(const struct paxos *p, uint64_t slot)
 {
 	synod_set counted = 0;
@@ -301,6 +307,7 @@ bool impaired_undecided(struct paxos *p)
 		ranges += (p->votes & member_bit(i)) != 0 ? p->peers[i].impaired.count : 0;
 	if (ranges == 0)
 		return false;
+	ASSERT(p->seam.role == CONSENSUS_CANDIDATE);
 	uint64_t slot = (p->prepare_chosen > p->chosen ? p->prepare_chosen : p->chosen) + 1;
 	for (; slot != 0; slot = next_boundary(p, slot)) {
 		if (is_decided(p, slot))

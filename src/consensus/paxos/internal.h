@@ -16,6 +16,10 @@
  *
  * Messages are level-triggered: a step only marks what is due to a peer, and paxos_output() builds
  * each message once, from the state of then. So many inputs of one turn cost one message a peer.
+ *
+ * Where a rule of a paper is carried out, it is named there: `Lamport` is "Paxos Made Simple"
+ * (2001), `Ongaro` his thesis, "Consensus: Bridging Theory and Practice" (2014). M1 to M8 are those
+ * of members.h.
  */
 #ifndef SYNOD_PAXOS_INTERNAL_H
 #define SYNOD_PAXOS_INTERNAL_H
@@ -273,6 +277,20 @@ static inline bool ring_is_full(const struct paxos *p)
 static inline bool apply_stalls(const struct paxos *p)
 {
 	return p->chosen > p->delivered && ring_is_full(p);
+}
+
+/*
+ * What holds between any two inputs, as far as a look at it costs nothing; all of it stands in
+ * invariants.h, where several replicas can be looked at.
+ */
+static inline void assert_sound(const struct paxos *p)
+{
+	ASSERT(p->applied <= p->delivered && p->delivered <= p->chosen);
+	/* Whoever stands or leads has promised its ballot, and nothing higher. */
+	ASSERT(p->seam.role < CONSENSUS_CANDIDATE || p->ballot == p->promised);
+	ASSERT(p->seam.role != CONSENSUS_LEADER ||
+	       (p->leader == p->options.self && p->own_first <= p->barrier &&
+		p->barrier < p->next_slot && p->wall < p->next_slot));
 }
 
 /* members.c */

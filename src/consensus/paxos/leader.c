@@ -123,8 +123,8 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 		if (i != p->self && peer_alive(p, i, now_us) && !p->peers[i].learner)
 			heard |= member_bit(i);
 	/*
-	 * Check-quorum: a leader that cannot reach a quorum makes room, and stops promising its
-	 * clients anything.
+	 * Check-quorum (Ongaro, section 6.2): a leader that cannot reach a quorum makes room, and
+	 * stops promising its clients anything.
 	 */
 	if (!is_quorum(p, p->next_slot, heard)) {
 		become_follower(p, now_us, 0);
@@ -153,8 +153,9 @@ void leader_tick(struct paxos *p, uint64_t now_us)
 	}
 }
 
-/* ---- proposing and counting ---- */
+/* ---- proposing and counting (Lamport, section 2.2: phase 2) ---- */
 
+/* At most so many slots ahead of what is chosen: Lamport's alpha (section 3). */
 bool paxos_can_propose(const struct paxos *p)
 {
 	return p->seam.role == CONSENSUS_LEADER && p->transfer.to == 0 && p->wall == 0 &&
@@ -167,10 +168,13 @@ uint64_t paxos_propose(struct paxos *p, struct bytes *value_take)
 	ASSERT(paxos_can_propose(p));
 	uint64_t slot = p->next_slot++;
 	p->open_bytes += value_take == NULL ? 0 : value_take->len;
+	/* M4: nothing is proposed behind it before it is chosen, and no lease holds any more. */
 	if (members_would_change(p, value_take)) {
 		p->wall = slot;
 		p->lease_given_up = true;
 	}
+	/* Behind what was taken over; in this ballot nobody has proposed anything there. */
+	ASSERT(slot > p->barrier && p->ballot == p->promised);
 	accept_entry(p, slot, p->ballot, value_take);
 	return slot;
 }
@@ -181,11 +185,14 @@ static void count_ack(struct paxos *p, uint64_t slot, uint32_t index)
 	struct ring_slot *s = ring_get(&p->ring, slot);
 	if (s == NULL || s->ballot != p->ballot)
 		return;
+	ASSERT(slot < p->next_slot);
 	s->acks |= member_bit(index);
+	/* Chosen: a majority has accepted one proposal (Lamport, section 2.2). */
 	if (is_quorum(p, slot, s->acks))
 		s->chosen = true;
 }
 
+/* Entries have left before; it counts itself when they are durable (Ongaro, section 10.2.1). */
 void leader_persisted(struct paxos *p)
 {
 	while (p->self_acked + 1 < p->next_slot) {
@@ -197,6 +204,7 @@ void leader_persisted(struct paxos *p)
 			count_ack(p, slot, p->self);
 		p->self_acked = slot;
 	}
+	ASSERT(p->self_acked < p->next_slot);
 	advance_chosen(p);
 }
 
@@ -246,6 +254,7 @@ static void update_progress(struct paxos *p, struct paxos_peer *peer, const stru
 /* What its sender holds counts: it has a vote. */
 static void count_accepted(struct paxos *p, uint32_t from, const struct wire_accepted *m)
 {
+	ASSERT(p->seam.role == CONSENSUS_LEADER && m->ballot == p->ballot);
 	rounds_count(&p->rounds, from, m->sequence, (m->flags & PEER_LEASED) != 0);
 	for (uint32_t i = 0; i < m->nranges; i++) {
 		uint64_t first = m->ranges[i].first > p->chosen ? m->ranges[i].first
@@ -282,7 +291,7 @@ void receive_accepted(struct paxos *p, uint64_t now_us, uint32_t from,
 	note_chosen(p, from, m->chosen);
 }
 
-/* ---- reads ---- */
+/* ---- reads (Ongaro, section 6.4; by lease: 6.4.1) ---- */
 
 uint64_t paxos_read_slot(const struct paxos *p)
 {
@@ -303,7 +312,7 @@ bool paxos_read(struct paxos *p, uint64_t id)
 {
 	if (p->seam.role != CONSENSUS_LEADER)
 		return false;
-	/* Only a round that starts after the read arrived proves that we still led then. */
+	/* Only a round that starts after the read arrived proves that we still led then (6.4). */
 	reads_add(&p->waiting, id, paxos_read_slot(p), p->rounds.newest + 1);
 	return true;
 }
@@ -383,12 +392,13 @@ void leader_confirm_reads(struct paxos *p, uint64_t now_us)
 /* ---- behind the wall ---- */
 
 /*
- * A leader that has been removed can promise nothing, nor count for anything: one of those who stay
- * prepares in its place, and is asked to do so at once. Until somebody does, what they miss up to
- * the wall can be had here.
+ * A leader that has been removed can promise nothing, nor count for anything (M2; Ongaro, section
+ * 4.2.2, lets it lead on without counting itself): one of those who stay prepares in its place, and
+ * is asked to do so at once. Until somebody does, what they miss up to the wall can be had here.
  */
 static void leave(struct paxos *p, uint64_t now_us)
 {
+	ASSERT(!is_voter(p, p->self) && !p->leaving);
 	p->leaving = true;
 	p->left_to = p->self;
 	p->transfer.to = 0;
@@ -398,6 +408,7 @@ static void leave(struct paxos *p, uint64_t now_us)
 void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 {
 	uint64_t before = p->ballot;
+	ASSERT(leader_wall_is_chosen(p));
 	if (!is_voter(p, p->self)) {
 		leave(p, now_us);
 		return;
@@ -410,7 +421,7 @@ void leader_prepare_anew(struct paxos *p, uint64_t now_us)
 	p->lease_over = before;
 }
 
-/* ---- handing over ---- */
+/* ---- handing over (Ongaro, section 3.10) ---- */
 
 /*
  * A successor that has just been restarted promises nothing for an election timeout, not even to
@@ -420,6 +431,7 @@ static bool begin_transfer(struct paxos *p, uint64_t now_us, const struct succes
 {
 	if (successor == NULL)
 		return false;
+	ASSERT(successor->replica != p->options.self);
 	transfer_begin(&p->transfer, successor->replica,
 		       now_us + 2 * p->options.election_timeout_us);
 	return true;

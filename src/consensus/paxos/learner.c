@@ -1,4 +1,7 @@
-/* What is chosen, and getting hold of it when it was missed. */
+/*
+ * What is chosen, and getting hold of it when it was missed. The leader is the distinguished
+ * learner (Lamport, section 2.3): it counts, and tells the others.
+ */
 #include "paxos/internal.h"
 
 /* Moves the chosen prefix forward over what this replica holds and knows to be chosen. */
@@ -12,6 +15,7 @@ void advance_chosen(struct paxos *p)
 			    s->ballot == p->leader_chosen_ballot;
 		if (!s->chosen && !told)
 			return;
+		ASSERT(s->ballot <= p->promised);
 		/*
 		 * Behind a wall there may be more that is known to be chosen, which this ballot has
 		 * not proposed.
@@ -87,6 +91,7 @@ static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)
 			p->round_seen = ballot_round(e->ballot);
 		if (p->seam.role != CONSENSUS_FOLLOWER)
 			become_follower(p, now_us, 0);
+		ASSERT(p->seam.role == CONSENSUS_FOLLOWER);
 		/*
 		 * Whoever leads in that ballot, we have not heard from it yet: the heartbeat round
 		 * to be echoed is of an older ballot, and must not be sent in this one.

@@ -58,6 +58,7 @@ static uint32_t seat(struct paxos *p, uint32_t replica)
 			best = i;
 	}
 	ASSERT(best != UINT32_MAX);
+	ASSERT(best != p->self && !is_listed(p, best));
 	p->peers[best] = (struct paxos_peer){.replica = replica};
 	rounds_forget_seat(&p->rounds, best);
 	p->former &= ~member_bit(best);
@@ -110,6 +111,8 @@ static void seat_members(struct paxos *p)
 			voters |= member_bit(index);
 	}
 	count_voters(p, voters);
+	/* Who counts is sent everything; and who does not belong any more is neither. */
+	ASSERT((p->voters & ~p->listed) == 0 && (p->former & p->listed) == 0);
 }
 
 bool members_has_removed(const struct paxos *p, uint32_t replica)
@@ -161,6 +164,8 @@ bool members_adopt_entry(struct paxos *p, uint64_t slot, const struct bytes *val
 	struct consensus_members members;
 	if (!changed_by(p, value, &members))
 		return false;
+	/* M5: by the chosen prefix, and one after the other (changed_by()). */
+	ASSERT(slot <= p->chosen && slot > p->members.slot);
 	members.slot = slot;
 	members_adopt(p, &members);
 	if (p->options.adopted != NULL)

@@ -52,6 +52,8 @@ static void send_promise(struct paxos *p, uint32_t to, uint64_t now_us)
 	peer->due_promise = false;
 	if (peer->promise_ballot != p->promised)
 		return; /* overtaken by a higher ballot */
+	/* It is in stable storage before it is said (Lamport, section 2.5). */
+	ASSERT(p->promise_persist <= p->persists.durable);
 	struct wire_promise *m = &add_send(p, to, METHOD_PROMISE)->promise;
 	m->ballot = peer->promise_ballot;
 	m->slot = peer->promise_slot;
@@ -90,6 +92,7 @@ static void add_round(struct paxos *p, struct paxos_peer *peer, struct wire_acce
 static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 {
 	struct paxos_peer *peer = &p->peers[to];
+	ASSERT(p->ballot == p->promised);
 	/*
 	 * Only what this ballot proposed may be sent in it: before own_first the ring may still
 	 * hold values that lost. What is chosen and no longer in memory, and what is before
@@ -124,7 +127,8 @@ static void send_accepts(struct paxos *p, uint32_t to, uint64_t now_us)
 }
 
 /*
- * Which slots are durable here in the leader's ballot, and how far they have arrived without a gap.
+ * Which slots are durable here (Lamport, section 2.5) in the leader's ballot, and how far they have
+ * arrived without a gap.
  */
 static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 {
@@ -144,6 +148,7 @@ static void send_accepted(struct paxos *p, uint32_t to, uint64_t now_us)
 		m->flags |= PEER_FULL;
 	if (p->learner)
 		m->flags |= PEER_LEARNER;
+	ASSERT(!p->learner || (m->flags & PEER_LEASED) == 0);
 	m->ranges = arena_get(&p->arena, RANGES_MAX * sizeof *m->ranges);
 	m->slot = p->chosen;
 	bool open = false;
@@ -221,6 +226,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 		struct wire_reject *m = &add_send(p, to, METHOD_REJECT)->reject;
 		m->ballot = p->promised;
 		m->members = p->members.slot;
+		/* M8 */
 		if (!is_listed(p, to) && members_has_removed(p, peer->replica) &&
 		    members_in_force(p))
 			m->flags = PEER_REMOVED;
@@ -249,6 +255,7 @@ static void send_to_peer(struct paxos *p, uint32_t to, uint64_t now_us)
 
 const struct consensus_output *paxos_output(struct paxos *p, uint64_t now_us)
 {
+	assert_sound(p);
 	p->sends.count = p->reads.count = p->old.count = 0;
 	arena_reset(&p->arena);
 	bool behind = is_behind_wall(p), anew = behind && leader_wall_is_chosen(p);
@@ -300,7 +307,7 @@ bool paxos_next_chosen(struct paxos *p, struct consensus_chosen *out)
 	if (p->delivered >= p->chosen)
 		return false;
 	const struct ring_slot *s = ring_get(&p->ring, p->delivered + 1);
-	ASSERT(s != NULL);
+	ASSERT(s != NULL && s->ballot <= p->promised);
 	p->delivered++;
 	*out = (struct consensus_chosen){
 		.slot = p->delivered, .ballot = s->ballot, .value = s->value};

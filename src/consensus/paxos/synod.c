@@ -4,6 +4,7 @@
 bool synod_acceptor_prepare(struct synod_acceptor *a, uint64_t ballot)
 {
 	ASSERT(a->accepted <= a->promised);
+	/* Phase 1b: only to one that is greater than all before. */
 	if (ballot <= a->promised)
 		return false;
 	a->promised = ballot;
@@ -13,6 +14,7 @@ bool synod_acceptor_prepare(struct synod_acceptor *a, uint64_t ballot)
 bool synod_acceptor_accept(struct synod_acceptor *a, uint64_t ballot, struct bytes *value)
 {
 	ASSERT(a->accepted <= a->promised);
+	/* P1a: unless it has promised a greater one. */
 	if (ballot < a->promised)
 		return false;
 	if (value != NULL)
@@ -87,8 +89,10 @@ bool synod_proposer_accepted(struct synod_proposer *p, uint32_t member, uint64_t
 	if (p->phase != SYNOD_ACCEPTING || ballot != p->ballot)
 		return false;
 	p->accepts |= 1u << member;
+	/* Section 2.2: chosen is what a majority has accepted. */
 	if (!synod_is_quorum(p->accepts, p->nmembers))
 		return false;
+	ASSERT(p->best < p->ballot);
 	p->phase = SYNOD_CHOSEN;
 	return true;
 }

@@ -39,6 +39,7 @@ static void keep(struct paxos *p, struct freshness fresh)
 		p->fresh = fresh;
 		return;
 	}
+	ASSERT(p->fresh.slot <= p->applied);
 	/* The one that is waited for must not be put off for ever by newer ones. */
 	if (p->fresh_next.slot == 0)
 		p->fresh_next = fresh;
@@ -74,6 +75,7 @@ void vouch_round(struct paxos *p, struct paxos_peer *peer, struct wire_accept *m
 {
 	if ((peer->stamp_held | peer->stamp_heard) == 0)
 		return;
+	ASSERT(peer->stamp_held == 0 || peer->stamp_round <= p->rounds.newest);
 	/*
 	 * Below the barrier there may be something that was acknowledged and is not known to be
 	 * chosen here.
