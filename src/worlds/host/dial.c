@@ -59,7 +59,7 @@ static void choose_route(struct link *link)
 
 static void connected(struct link *link)
 {
-	link->state = LINK_HELLO;
+	link_become(link, LINK_HELLO);
 	link->began_us = host_now_us(link->host);
 	if (link->host->name[0] != '\0')
 		link->nonce = rng_next(&link->host->rng) | 1; /* never 0 */
@@ -102,7 +102,7 @@ static void try_addresses(struct link *link, int error)
 		}
 		int result = connect(fd, &to->u.any, to->len);
 		if (result == 0 || errno == EINPROGRESS) {
-			link->state = LINK_CONNECTING;
+			link_become(link, LINK_CONNECTING);
 			link_attach(link, fd);
 			if (event_add(&link->writable, NULL) != 0)
 				link_cut(link, "no memory to wait for the connection");
@@ -199,7 +199,7 @@ void dial_begin(struct link *link)
 {
 	ASSERT(link->dialled && link->fd == -1);
 	choose_route(link);
-	link->state = LINK_RESOLVING;
+	link_become(link, LINK_RESOLVING);
 	link->began_us = host_now_us(link->host);
 	snprintf(link->remote, sizeof link->remote, "%.79s", link->route);
 	if (address_numeric(link->route, &link->addresses[0]) == 0) {
@@ -237,7 +237,7 @@ void dial_out_of_patience(struct link *link)
 void dial_opened(struct link *link)
 {
 	struct host *host = link->host;
-	link->state = LINK_OPEN;
+	link_become(link, LINK_OPEN);
 	link->first_address = present_address(link);
 	link->tried = 1;
 	link->opened++;

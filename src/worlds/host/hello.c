@@ -109,13 +109,14 @@ static bool answer(struct link *link, const struct message *message, const struc
 		.id = message->id,
 		.payload = buffer_slice(&payload),
 	};
-	link->state = LINK_REFUSED;
+	enum link_state next = LINK_REFUSED;
 	if (status == 0) {
 		link->nonce = hello->nonce;
 		host_identity_heard(link, hello);
 		peer_says(host, link->peer, hello);
-		link->state = host_identity_accepted(link) ? LINK_OPEN : LINK_UNCONFIRMED;
+		next = host_identity_accepted(link) ? LINK_OPEN : LINK_UNCONFIRMED;
 	}
+	link_become(link, next);
 	link_append(link, &reply);
 	buffer_free(&payload);
 	if (status != 0) {

@@ -17,7 +17,8 @@
  *   lobby.c      the node of a daemon that does not know yet as which member it runs
  *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and
  *                go
- *   link.c       life of a link: states, cutting, queueing and writing
+ *   link.c       life of a link: cutting, queueing and writing
+ *   link_states.c  its states, and which may follow which
  *   seats.c      who may stay connected when there is no room for everybody
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
@@ -45,6 +46,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "host/host.h"
+#include "host/link_states.h"
 #include "host/resolve.h"
 #include "wire/method.h"
 #include "wire/sender.h"
@@ -67,20 +69,6 @@
 #define ACCEPT_PAUSE_US 100000u            /* after running out of descriptors */
 #define FORGOTTEN_US (60ull * 1000000ull)  /* requests unanswered for so long no longer count */
 #define COMPLAINT_INTERVAL_US 1000000ull   /* between two log lines about bad bytes */
-
-enum link_state {
-	LINK_IDLE, /* dialled: nothing to send yet, no socket */
-	LINK_RESOLVING,
-	LINK_CONNECTING,
-	/* dialled: the answer to our hello is due; accepted: the other side's hello is due */
-	LINK_HELLO,
-	/* accepted, in the name of a member that has not yet said that it is its own */
-	LINK_UNCONFIRMED,
-	LINK_OPEN,
-	LINK_REFUSED, /* accepted: the refusal is on its way, then the connection ends */
-	LINK_CUT,     /* no socket any more; the node has not been told yet */
-	LINK_PAUSED,  /* dialled: no attempt before retry_us */
-};
 
 enum seat { SEAT_NONE, SEAT_NEWCOMER, SEAT_STRANGER, SEAT_MEMBER };
 

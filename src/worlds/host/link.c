@@ -46,7 +46,7 @@ struct link *link_new(struct host *host, bool dialled)
 	link->id = ++host->last_id;
 	link->dialled = dialled;
 	link->fd = -1;
-	link->state = LINK_IDLE;
+	link->state = dialled ? LINK_IDLE : LINK_HELLO;
 	link->peer = host->others;
 	link->may = SENDER_ANYBODY;
 	list_init(&link->flush);
@@ -122,7 +122,7 @@ static void link_end(struct link *link)
 	list_remove(&link->flush);
 	list_remove(&link->turn);
 	seat_leave(link);
-	link->state = LINK_CUT;
+	link_become(link, LINK_CUT);
 	list_push_back(&link->host->cut, &link->cut);
 	host_touch(link->host);
 }
@@ -397,7 +397,7 @@ void link_settle(struct link *link)
 	link->in_needed = link->in_taken = 0;
 	link->backlog = link->waiting_asks = false;
 	if (link->dialled)
-		link->state = LINK_PAUSED;
+		link_become(link, LINK_PAUSED);
 	if (link->known && !host->stopped && host->node->ops->link_down != NULL)
 		host->node->ops->link_down(host->node, link->id);
 	if (!link->dialled)

@@ -95,7 +95,6 @@ static void take_connection(struct host *host, int fd, const struct socket_addre
 	host->accepted_total++;
 	address_format(from, link->remote, sizeof link->remote);
 	link_attach(link, fd);
-	link->state = LINK_HELLO;
 	seat_newcomer(link);
 	link_update_reading(link);
 }

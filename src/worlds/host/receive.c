@@ -135,7 +135,7 @@ void link_confirmed(struct link *link)
 	struct message message;
 	size_t consumed, needed;
 	link->waiting = (struct buffer){0};
-	link->state = LINK_OPEN;
+	link_become(link, LINK_OPEN);
 	link_account(link);
 	host_identity_confirmed(link);
 	while (link->state == LINK_OPEN && rest.len > 0 &&
