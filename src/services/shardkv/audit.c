@@ -46,7 +46,7 @@ struct app_audit *audit_begin(struct app *app)
 static void finish_shard(struct app_audit *audit)
 {
 	const struct shard *kept = &audit->shards[audit->shard];
-	uint64_t hash = digest_mix(kept->counter, (uint64_t)kept->assigned << 1 | kept->granted);
+	uint64_t hash = digest_mix(kept->counter, kept->state);
 	audit->hashes[audit->shard] = digest_mix(digest_mix(hash, kept->digest), audit->digest);
 	audit->sound &= kept->digest == audit->digest;
 	audit->store->ops->iterate_end(audit->iterator);

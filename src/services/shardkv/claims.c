@@ -8,6 +8,30 @@
 #include "base/alloc.h"
 #include "wire/method.h"
 
+const struct state_table CLAIM_STATES = {
+	"claim",
+	{
+		[CLAIM_NONE] = {"none", NEXT(CLAIM_ASKED)},
+		[CLAIM_ASKED] = {"asked", NEXT(CLAIM_GRANTED) | NEXT(CLAIM_NONE)},
+		[CLAIM_GRANTED] = {"granted", NEXT(CLAIM_PROPOSED) | NEXT(CLAIM_NONE)},
+		[CLAIM_PROPOSED] = {"proposed", NEXT(CLAIM_NONE)},
+	}};
+
+/*
+ * The one move of the claim. A call is under way while it is asked, and shards are named until it
+ * is done with.
+ */
+static void become(struct shardkv_node *n, enum claim_state state)
+{
+	struct claims *c = &n->claims;
+	log_event(n->server.node.log, LOG_DEBUG, "claim_state",
+		  "group=%llu shards=%u from=%s to=%s", (unsigned long long)n->options.gid,
+		  c->nshards, state_name(&CLAIM_STATES, c->state),
+		  state_name(&CLAIM_STATES, state));
+	c->state = state_move(&CLAIM_STATES, c->state, state);
+	ASSERT((c->nshards == 0) == (state == CLAIM_NONE));
+}
+
 static void on_expiry(void *data);
 
 void claims_init(struct shardkv_node *n)
@@ -197,8 +221,8 @@ static void on_granted(struct shardkv_node *n, const struct wire_master_reply *r
 		  "group=%llu config=%llu asked=%u granted=%u", (unsigned long long)n->options.gid,
 		  (unsigned long long)reply->config, asked, granted);
 	c->nshards = granted;
-	c->granted = granted > 0;
 	c->granted_config = reply->config;
+	become(n, granted > 0 ? CLAIM_GRANTED : CLAIM_NONE);
 	if (granted == asked)
 		return;
 	refuse_denied(n, reply->config);
@@ -232,6 +256,7 @@ static void on_claim_done(void *context, int status, struct slice payload)
 			  "group=%llu shards=%u status=%s", (unsigned long long)n->options.gid,
 			  c->nshards, status_name(status));
 		c->nshards = 0;
+		become(n, CLAIM_NONE);
 		c->retry_at_us = node_now_us(&n->server.node) + CLAIM_RETRY_US;
 	}
 	shardkv_node_wake(n);
@@ -245,11 +270,11 @@ static void propose_grant(struct shardkv_node *n)
 	for (uint32_t i = 0; i < c->nshards && !missing; i++)
 		missing = !shardkv_app_is_granted(n->server.app, c->shards[i]);
 	if (!missing) {
-		c->granted = c->proposed = false;
 		c->nshards = 0;
+		become(n, CLAIM_NONE);
 		return;
 	}
-	if (c->proposed)
+	if (c->state == CLAIM_PROPOSED)
 		return;
 	struct wire_kv_command command = {
 		.has_internal = true,
@@ -259,7 +284,8 @@ static void propose_grant(struct shardkv_node *n)
 	};
 	buffer_clear(&n->server.out);
 	wire_kv_command_encode(&command, &n->server.out);
-	c->proposed = rsm_propose(n->server.rsm, buffer_slice(&n->server.out));
+	if (rsm_propose(n->server.rsm, buffer_slice(&n->server.out)))
+		become(n, CLAIM_PROPOSED);
 }
 
 /* One claim for everything that the parked requests need. */
@@ -296,6 +322,7 @@ static void start_claim(struct shardkv_node *n)
 	buffer_clear(&n->server.out);
 	wire_command_encode(&command, &n->server.out);
 	n->claims_total++;
+	become(n, CLAIM_ASKED);
 	c->call = caller_start(n->masters, METHOD_COMMAND, buffer_slice(&n->server.out),
 			       node_now_us(&n->server.node) + CLAIM_TIMEOUT_US, on_claim_done, n);
 	buffer_free(&body);
@@ -306,12 +333,12 @@ void claims_work(struct shardkv_node *n)
 	struct claims *c = &n->claims;
 	if (!n->serving)
 		return;
-	if (c->granted)
+	if (c->state >= CLAIM_GRANTED)
 		propose_grant(n);
 	if (c->nparked == 0)
 		return;
 	hand_on(n);
-	if (c->nparked > 0 && c->call == NULL && !c->granted)
+	if (c->nparked > 0 && c->state == CLAIM_NONE)
 		start_claim(n);
 }
 
@@ -332,8 +359,9 @@ void claims_abandon(struct shardkv_node *n)
 	if (c->call != NULL)
 		caller_cancel(c->call);
 	c->call = NULL;
-	c->granted = c->proposed = false;
 	c->nshards = 0;
+	if (c->state != CLAIM_NONE)
+		become(n, CLAIM_NONE);
 	c->retry_at_us = 0;
 	LIST_FOR_SAFE (link, after, &c->parked) {
 		struct parked *p = parked_of(link);

@@ -12,6 +12,7 @@
 #ifndef SYNOD_SHARDKV_INTERNAL_H
 #define SYNOD_SHARDKV_INTERNAL_H
 
+#include "base/states.h"
 #include "shardkv/app.h"
 
 /*
@@ -22,12 +23,47 @@
 /* A key of a scan, or of a read, as bytes that might be copied in its time. */
 #define KEY_WORK 64u
 
+/*
+ * Whose a shard is, as this group's log says. Two things have to come together, in either order:
+ * the configuration that the group has adopted assigns it, and the shard master has granted it.
+ *
+ *              configuration              grant
+ *   FOREIGN ◄────────────────► ASSIGNED ────────► OWNED
+ *      │                                            ▲
+ *      │ grant                      configuration   │
+ *      └──────────────────────► GRANTED ◄───────────┘
+ *
+ * A grant is never taken back, and nothing is used without one. (The masters never move a shard
+ * that they have granted. Should one do so in spite of that, the group stops serving it, which is
+ * the way from OWNED to GRANTED.) The numbers stand in hashes and snapshots: bit 0 granted, bit 1
+ * assigned.
+ */
+enum shard_state {
+	SHARD_FOREIGN = 0,
+	SHARD_GRANTED = 1,  /* its configuration has not come yet */
+	SHARD_ASSIGNED = 2, /* waits for its grant: unclaimed */
+	SHARD_OWNED = 3,
+};
+extern const struct state_table SHARD_STATES;
+
 struct shard {
 	uint64_t counter; /* writes ever */
 	uint64_t digest;  /* sum of its records' digests */
-	bool assigned;    /* by the adopted configuration */
-	bool granted;
+	enum shard_state state;
 };
+
+static inline bool shard_assigned(const struct shard *shard)
+{
+	return (shard->state & SHARD_ASSIGNED) != 0;
+}
+static inline bool shard_granted(const struct shard *shard)
+{
+	return (shard->state & SHARD_GRANTED) != 0;
+}
+static inline bool shard_usable(const struct shard *shard)
+{
+	return shard->state == SHARD_OWNED;
+}
 
 /*
  * A write that is decided but not yet in the store. A command is executed against the store and the
@@ -80,8 +116,8 @@ struct shardkv_app {
 	uint32_t value_bytes_max;
 	uint64_t keys;
 	struct shard_config *config; /* adopted; NULL: none yet */
-	uint32_t unclaimed;
-	bool admit_any_shard; /* admit() leaves ownership to apply() */
+	uint32_t unclaimed;          /* shards in SHARD_ASSIGNED */
+	bool admit_any_shard;        /* admit() leaves ownership to apply() */
 	struct shardkv_counters counters;
 	struct restore restore;
 	struct scan_source *sources; /* nshards, allocated with the first scan */
@@ -92,11 +128,6 @@ struct shardkv_app {
 static inline struct shardkv_app *app_of(struct app *app)
 {
 	return (struct shardkv_app *)(void *)app;
-}
-
-static inline bool shard_usable(const struct shard *shard)
-{
-	return shard->assigned && shard->granted;
 }
 
 /* ---- ownership.c ---- */
@@ -113,7 +144,11 @@ int ownership_check_key(struct shardkv_app *a, struct slice key, uint32_t *shard
 int ownership_check_scan(struct shardkv_app *a, uint64_t config, struct reply *reply);
 void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *internal,
 		     struct arena *arena, struct reply *reply);
-/* Takes over the reference and sets what follows from the configuration; NULL: none. */
+/* The shard master has granted it. */
+void ownership_grant(struct shardkv_app *a, uint32_t shard);
+/* Back to a group that has no shard. */
+void ownership_clear(struct shardkv_app *a);
+/* Takes over the reference to a newer configuration, and sets what follows from it. */
 void ownership_set_config(struct shardkv_app *a, struct shard_config *config);
 
 /* ---- txn.c ---- */

@@ -47,7 +47,7 @@ static void on_applied(void *context)
 	struct shardkv_node *n = context;
 	/* In steady state nothing waits for entries, and no timer is set for them. */
 	if (n->logged_config != shardkv_app_config_number(n->server.app) || n->claims.nparked > 0 ||
-	    n->claims.granted ||
+	    n->claims.state >= CLAIM_GRANTED ||
 	    (n->watch != NULL && master_watch_config(n->watch) != NULL &&
 	     master_watch_config(n->watch)->number > n->logged_config))
 		shardkv_node_wake(n);

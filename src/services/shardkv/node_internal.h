@@ -17,6 +17,7 @@
 #define SYNOD_SHARDKV_NODE_INTERNAL_H
 
 #include "base/list.h"
+#include "base/states.h"
 #include "call/caller.h"
 #include "rsm/registrar.h"
 #include "server/server.h"
@@ -40,20 +41,32 @@ struct parked {
 	uint64_t deadline_us;
 };
 
+/*
+ * One claim at a time is under way: asked of the shard masters, and what they grant goes through
+ * the group's log.
+ *
+ *   NONE ──► ASKED ──► GRANTED ──► PROPOSED ──► NONE
+ *              │          └─ applied before it was proposed ─► NONE
+ *              └─ nothing granted, no answer ─► NONE
+ *
+ * When leadership is lost, from each to NONE.
+ */
+enum claim_state { CLAIM_NONE, CLAIM_ASKED, CLAIM_GRANTED, CLAIM_PROPOSED };
+extern const struct state_table CLAIM_STATES;
+
 struct claims {
 	struct list parked; /* in order of arrival */
 	uint32_t nparked;
 	size_t parked_bytes;
 	struct timer expiry; /* of the parked request whose deadline is next */
-	struct caller_call *call;
-	uint64_t retry_at_us; /* no claim before */
-	bool *wanted;         /* nshards each: scratch */
-	bool *claimed;        /* asked for by the call under way */
-	uint32_t *shards;     /* the same as a list; after the reply, the granted ones */
-	uint32_t nshards;     /* its length; 0: nothing asked for or granted */
+	enum claim_state state;
+	struct caller_call *call; /* in CLAIM_ASKED */
+	uint64_t retry_at_us;     /* no claim before */
+	bool *wanted;             /* nshards each: scratch */
+	bool *claimed;            /* asked for by the call under way */
+	uint32_t *shards;         /* the same as a list; after the reply, the granted ones */
+	uint32_t nshards;         /* its length; 0: nothing asked for or granted */
 	uint64_t granted_config;
-	bool granted;         /* `shards` are granted and have to go through the log */
-	bool proposed;        /* and have been proposed */
 	uint64_t seen_config; /* when the parked requests were last looked at */
 	uint32_t seen_unclaimed;
 };

@@ -13,6 +13,27 @@ static uint64_t gid_of(const struct shardkv_app *a, uint32_t shard)
 	return a->config == NULL ? 0 : shard_config_gid(a->config, shard);
 }
 
+const struct state_table SHARD_STATES = {
+	"shard",
+	{
+		[SHARD_FOREIGN] = {"foreign", NEXT(SHARD_ASSIGNED) | NEXT(SHARD_GRANTED)},
+		[SHARD_GRANTED] = {"granted", NEXT(SHARD_OWNED)},
+		[SHARD_ASSIGNED] = {"assigned", NEXT(SHARD_FOREIGN) | NEXT(SHARD_OWNED)},
+		[SHARD_OWNED] = {"owned", NEXT(SHARD_GRANTED)},
+	}};
+
+/* The one move of a shard, and how many of them wait for a grant. */
+static void become(struct shardkv_app *a, uint32_t shard, enum shard_state state)
+{
+	struct shard *s = &a->shards[shard];
+	if (s->state == state)
+		return;
+	ASSERT(s->state != SHARD_ASSIGNED || a->unclaimed > 0);
+	a->unclaimed -= s->state == SHARD_ASSIGNED;
+	s->state = state_move(&SHARD_STATES, s->state, state);
+	a->unclaimed += s->state == SHARD_ASSIGNED;
+}
+
 /* Says why a shard cannot be used here. */
 static int refuse_shard(struct shardkv_app *a, uint32_t shard, struct reply *reply)
 {
@@ -46,11 +67,11 @@ static uint32_t survey_key(struct shardkv_app *a, struct survey *survey, struct 
 {
 	uint32_t shard = shard_of_key(key, a->nshards);
 	const struct shard *s = &a->shards[shard];
-	survey->ours |= s->assigned;
-	if (!s->assigned && !survey->other) {
+	survey->ours |= shard_assigned(s);
+	if (!shard_assigned(s) && !survey->other) {
 		survey->other = true;
 		survey->other_shard = shard;
-	} else if (s->assigned && !s->granted && !survey->unusable) {
+	} else if (s->state == SHARD_ASSIGNED && !survey->unusable) {
 		survey->unusable = true;
 		survey->unusable_shard = shard;
 	}
@@ -100,27 +121,43 @@ int ownership_check_scan(struct shardkv_app *a, uint64_t config, struct reply *r
 		return reply->status;
 	}
 	for (uint32_t shard = 0; a->unclaimed > 0 && shard < a->nshards; shard++) {
-		if (a->shards[shard].assigned && !a->shards[shard].granted)
+		if (a->shards[shard].state == SHARD_ASSIGNED)
 			return refuse_shard(a, shard, reply);
 	}
 	return 0;
 }
 
-static void count_unclaimed(struct shardkv_app *a)
+void ownership_grant(struct shardkv_app *a, uint32_t shard)
 {
+	become(a, shard, shard_assigned(&a->shards[shard]) ? SHARD_OWNED : SHARD_GRANTED);
+}
+
+/* The configuration says whose it is. */
+static void assign(struct shardkv_app *a, uint32_t shard, bool ours)
+{
+	bool granted = shard_granted(&a->shards[shard]);
+	if (ours)
+		become(a, shard, granted ? SHARD_OWNED : SHARD_ASSIGNED);
+	else
+		become(a, shard, granted ? SHARD_GRANTED : SHARD_FOREIGN);
+}
+
+void ownership_clear(struct shardkv_app *a)
+{
+	shard_config_unref(a->config);
+	a->config = NULL;
+	memset(a->shards, 0, a->nshards * sizeof a->shards[0]);
 	a->unclaimed = 0;
-	for (uint32_t shard = 0; shard < a->nshards; shard++)
-		a->unclaimed += a->shards[shard].assigned && !a->shards[shard].granted;
 }
 
 void ownership_set_config(struct shardkv_app *a, struct shard_config *config)
 {
-	ASSERT(config == NULL || config->nshards == a->nshards);
+	ASSERT(config->nshards == a->nshards);
 	shard_config_unref(a->config);
 	a->config = config;
 	for (uint32_t shard = 0; shard < a->nshards; shard++)
-		a->shards[shard].assigned = gid_of(a, shard) == a->gid;
-	count_unclaimed(a);
+		assign(a, shard, gid_of(a, shard) == a->gid);
+	ASSERT(a->unclaimed <= a->nshards);
 }
 
 static void adopt(struct shardkv_app *a, struct slice encoded, struct arena *arena,
@@ -168,8 +205,7 @@ void ownership_apply(struct shardkv_app *a, const struct wire_kv_internal *inter
 	 * configuration, the shard becomes usable when we do.
 	 */
 	for (uint32_t i = 0; i < internal->ngranted; i++)
-		a->shards[internal->granted[i]].granted = true;
-	count_unclaimed(a);
+		ownership_grant(a, internal->granted[i]);
 	struct wire_kv_reply done = {.succeeded = true};
 	wire_kv_reply_encode(&done, reply->body);
 }
@@ -187,13 +223,13 @@ uint64_t shardkv_app_config_number(struct app *app)
 bool shardkv_app_is_granted(struct app *app, uint32_t shard)
 {
 	struct shardkv_app *a = app_of(app);
-	return shard < a->nshards && a->shards[shard].granted;
+	return shard < a->nshards && shard_granted(&a->shards[shard]);
 }
 
 bool shardkv_app_is_assigned(struct app *app, uint32_t shard)
 {
 	struct shardkv_app *a = app_of(app);
-	return shard < a->nshards && a->shards[shard].assigned;
+	return shard < a->nshards && shard_assigned(&a->shards[shard]);
 }
 
 uint32_t shardkv_app_unclaimed(struct app *app)
@@ -203,7 +239,7 @@ uint32_t shardkv_app_unclaimed(struct app *app)
 
 static bool shard_waits(const struct shardkv_app *a, uint32_t shard, bool *wanted)
 {
-	bool waits = a->shards[shard].assigned && !a->shards[shard].granted;
+	bool waits = a->shards[shard].state == SHARD_ASSIGNED;
 	if (waits && wanted != NULL)
 		wanted[shard] = true;
 	return waits;

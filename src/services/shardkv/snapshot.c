@@ -55,7 +55,7 @@ uint64_t snapshot_hash(struct shardkv_app *a)
 	hash = digest_mix(hash, a->config == NULL ? 0 : a->config->hash);
 	for (uint32_t i = 0; i < a->nshards; i++) {
 		hash = digest_mix(hash, a->shards[i].counter);
-		hash = digest_mix(hash, a->shards[i].digest + a->shards[i].granted);
+		hash = digest_mix(hash, a->shards[i].digest + shard_granted(&a->shards[i]));
 	}
 	return digest_mix(hash, a->keys);
 }
@@ -72,7 +72,7 @@ struct app_snapshot *snapshot_begin(struct app *app)
 	for (uint32_t i = 0; i < a->nshards; i++)
 		s->shards[i] = (struct saved_shard){.counter = a->shards[i].counter,
 						    .digest = a->shards[i].digest,
-						    .granted = a->shards[i].granted};
+						    .granted = shard_granted(&a->shards[i])};
 	return s;
 }
 
@@ -177,13 +177,11 @@ void snapshot_end(struct app_snapshot *s)
 void restore_begin(struct app *app)
 {
 	struct shardkv_app *a = app_of(app);
-	for (uint32_t shard = 0; shard < a->nshards; shard++) {
+	for (uint32_t shard = 0; shard < a->nshards; shard++)
 		a->store->ops->drop_space(a->store, shard);
-		a->shards[shard] = (struct shard){0};
-	}
 	a->store->ops->set_applied(a->store, 0);
 	a->keys = 0;
-	ownership_set_config(a, NULL);
+	ownership_clear(a);
 	a->restore = (struct restore){0};
 }
 
@@ -224,7 +222,8 @@ static int read_shards(struct shardkv_app *a, struct slice in)
 		if (!slice_take_u64(&in, &counter) || !slice_take_u8(&in, &granted) || granted > 1)
 			return STATUS_CORRUPT;
 		a->shards[a->restore.shards].counter = counter;
-		a->shards[a->restore.shards].granted = granted;
+		if (granted)
+			ownership_grant(a, a->restore.shards);
 		a->restore.shards++;
 	}
 	return 0;
@@ -272,8 +271,6 @@ int restore_end(struct app *app)
 	a->keys = 0;
 	for (uint32_t shard = 0; shard < a->nshards; shard++)
 		a->keys += a->store->ops->space_count(a->store, shard);
-	/* Once more: grants came after the configuration. */
-	ownership_set_config(a, a->config == NULL ? NULL : shard_config_ref(a->config));
 	/* Fewer keys than records: one came twice, and its digest is in the sum twice. */
 	if (!a->restore.ended || a->restore.shards != a->nshards ||
 	    a->keys != a->restore.keys_expected || a->keys != a->restore.records ||

@@ -5,11 +5,11 @@
  *                            ▲         │ ▲ the next     │         │
  *                            │         └─┘ address      │         │
  *                            │             │            │         │
- *                          PAUSED ◄──────► CUT ◄────────┴─────────┘   (RESOLVING, too)
+ *                          PAUSED ◄──────► CUT ◄────────┴─────────┘       (RESOLVING, too)
  *
- *   accepted    HELLO ──► UNCONFIRMED ──► OPEN ──► CUT
- *                 ├──────────────────────► ┘        ▲
- *                 └─────► REFUSED ──────────────────┤    (each of them)
+ *   accepted    HELLO ─┬─► UNCONFIRMED ─┬─► OPEN ──► CUT
+ *                      ├────────────────┘            ▲
+ *                      └─► REFUSED ──────────────────┘   (HELLO and UNCONFIRMED, too)
  *
  * A link becomes CUT within an input, and is dealt with between inputs (host/internal.h): an
  * accepted one is freed, a dialled one pauses. From PAUSED it becomes CUT without an attempt when a

@@ -120,7 +120,7 @@ START_TEST(a_change_of_any_part_is_found)
 		case 3: ck_assert(a->store->ops->remove(a->store, shard, record.key)); break;
 		case 4: a->shards[shard].digest ^= 1; break;
 		case 5: a->shards[shard].counter++; break;
-		default: a->shards[shard].granted = false; break;
+		default: a->shards[shard].state &= ~(unsigned)SHARD_GRANTED; break;
 		}
 		if (kind < 3)
 			a->store->ops->put(a->store, shard, &record);
@@ -146,7 +146,7 @@ START_TEST(a_change_of_any_part_is_found)
 		case 3: break;
 		case 4: a->shards[shard].digest ^= 1; break;
 		case 5: a->shards[shard].counter--; break;
-		default: a->shards[shard].granted = true; break;
+		default: a->shards[shard].state |= SHARD_GRANTED; break;
 		}
 		if (kind < 4)
 			a->store->ops->put(a->store, shard, &record);

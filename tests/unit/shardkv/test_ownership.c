@@ -1,6 +1,8 @@
 /* Which shards a group serves: configurations, grants, refusals. */
 #include "../support/check_main.h"
 #include "kv.h"
+#include "shardkv/internal.h"
+#include "shardkv/node_internal.h"
 
 #define ALL_OURS \
 	{ \
@@ -78,6 +80,41 @@ START_TEST(unclaimed_shards_may_leave)
 	ck_assert_int_eq(put_in(&kv, 1), 0);
 	ck_assert_uint_eq(shardkv_app_unclaimed(kv.app), 3);
 	kv_free(&kv);
+}
+END_TEST
+
+/*
+ * A grant is for good: a configuration that takes the shard away all the same stops the group from
+ * serving it, and the next one that assigns it needs no other grant.
+ */
+START_TEST(a_grant_is_never_taken_back)
+{
+	struct kv kv = kv_bare(KV_SHARDS);
+	uint64_t ours[KV_SHARDS] = ALL_OURS;
+	uint64_t theirs[KV_SHARDS] = {2, 2, 2, 2, 2, 2, 2, 2};
+	kv_adopt(&kv, 1, ours, KV_SHARDS);
+	grant(&kv, 1);
+	grant(&kv, 1);
+	kv_adopt(&kv, 2, theirs, KV_SHARDS);
+	ck_assert_int_eq(put_in(&kv, 1), STATUS_WRONG_GROUP);
+	ck_assert(shardkv_app_is_granted(kv.app, 1));
+	ck_assert_uint_eq(shardkv_app_unclaimed(kv.app), 0);
+	kv_adopt(&kv, 3, ours, KV_SHARDS);
+	ck_assert_int_eq(put_in(&kv, 1), 0);
+	ck_assert_uint_eq(shardkv_app_unclaimed(kv.app), KV_SHARDS - 1);
+	kv_free(&kv);
+}
+END_TEST
+
+/* The table says the same: nothing is owned without a grant, and no way leads back from one. */
+START_TEST(the_states_of_shards_and_claims_are_sound)
+{
+	ck_assert(state_table_is_sound(&SHARD_STATES, SHARD_FOREIGN));
+	ck_assert(!state_may(&SHARD_STATES, SHARD_FOREIGN, SHARD_OWNED));
+	ck_assert(!state_may(&SHARD_STATES, SHARD_OWNED, SHARD_ASSIGNED));
+	ck_assert(!state_may(&SHARD_STATES, SHARD_OWNED, SHARD_FOREIGN));
+	ck_assert(!state_may(&SHARD_STATES, SHARD_GRANTED, SHARD_FOREIGN));
+	ck_assert(state_table_is_sound(&CLAIM_STATES, CLAIM_NONE));
 }
 END_TEST
 
