@@ -20,6 +20,7 @@
  *   relieve.c           a disk that does not answer: who leads hands over
  *   state_hash.c        comparing the state with that of the others, and giving it up
  *   traced.c            which entries and reads of the moment belong to traced requests
+ *   snapshot_states.c   the states of snapshots, and which may follow which
  *   snapshot_take.c     writing our own snapshot while serving
  *   snapshot_send.c     serving pieces of it
  *   snapshot_receive.c  getting a peer's, verifying and installing it
@@ -43,6 +44,7 @@
 #include "rsm/read_index.h"
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
+#include "rsm/snapshot_states.h"
 #include "rsm/stale.h"
 #include "rsm/state_hash.h"
 #include "snapshot/snapshot_file.h"
@@ -210,9 +212,7 @@ struct turn_work {
 	uint32_t commands;
 };
 
-enum take_step { TAKE_CREATE, TAKE_WRITE, TAKE_SYNC, TAKE_RENAME, TAKE_SYNC_DIRECTORY };
 struct snapshot_take {
-	bool active;
 	enum take_step step;
 	bool complete; /* the end chunk has been written */
 	bool renews;   /* what is damaged */
@@ -237,16 +237,6 @@ struct snapshot_read {
 	struct disk_file *file;
 };
 
-enum receive_step {
-	RECEIVE_IDLE,
-	RECEIVE_CREATE,
-	RECEIVE_FETCH, /* pieces have been asked for, and are written as they come */
-	RECEIVE_SYNC,
-	RECEIVE_VERIFY,
-	RECEIVE_RENAME,
-	RECEIVE_SYNC_DIRECTORY,
-	RECEIVE_RESTORE,
-};
 struct snapshot_receive {
 	enum receive_step step;
 	uint32_t from; /* replica */
@@ -265,8 +255,7 @@ struct snapshot_receive {
 	struct receive_piece {
 		struct disk_request request;
 		uint8_t *data; /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
-		/* while they are fetched */
-		enum { PIECE_WANTED, PIECE_ASKED, PIECE_COME, PIECE_WRITTEN } state;
+		enum piece_state state; /* while they are fetched */
 	} pieces[SNAPSHOT_WINDOW];
 	uint32_t under_way; /* pieces that the disk has, and syncs between them */
 	/* when it has none any more: nothing else is to be done with them; NULL: that is not so */

@@ -2,10 +2,7 @@
  * Getting the state from a peer: fetch piece by piece into snapshot-incoming, sync, verify every
  * chunk, rename, and only then replace the state. A crash at any point leaves the old snapshot and
  * log as they were.
- *
- *   IDLE → CREATE → FETCH → SYNC → VERIFY → RENAME → SYNC_DIRECTORY → RESTORE → IDLE
- *   The source offers another snapshot meanwhile: back to CREATE. Silence: ask again, then give up
- *   and be asked anew.
+ * Its steps, and those of a piece, are drawn in rsm/snapshot_states.h.
  *
  * A window of pieces is under way, of messages and of the disk: one at a time would cost the way to
  * the peer and its disk, and that to the own disk, for each. What does not come is asked for again.
@@ -23,6 +20,32 @@
  */
 #define SYNC_BYTES (4u * MIB)
 
+/* The one move of a snapshot that is received. */
+static void become(struct rsm *rsm, enum receive_step step)
+{
+	struct snapshot_receive *r = &rsm->receive;
+	log_event(rsm->log, LOG_DEBUG, "snapshot_receive_state",
+		  "replica=%u slot=%" PRIu64 " from=\"%s\" to=\"%s\"", r->from, r->slot,
+		  state_name(&RECEIVE_STATES, r->step), state_name(&RECEIVE_STATES, step));
+	r->step = state_move(&RECEIVE_STATES, r->step, step);
+}
+
+/* … and of a piece; messages and requests of the disk tell of it. */
+static void piece_become(struct receive_piece *piece, enum piece_state state)
+{
+	piece->state = state_move(&PIECE_STATES, piece->state, state);
+}
+
+/* Whatever of the window has not come is asked for once more; unless `kept`, all of it. */
+static void want_again(struct snapshot_receive *r, bool kept)
+{
+	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++) {
+		struct receive_piece *piece = &r->pieces[i];
+		if (piece->state == PIECE_ASKED || (!kept && piece->state != PIECE_WANTED))
+			piece_become(piece, PIECE_WANTED);
+	}
+}
+
 static void become_idle(struct rsm *rsm)
 {
 	struct snapshot_receive *r = &rsm->receive;
@@ -33,7 +56,7 @@ static void become_idle(struct rsm *rsm)
 		r->pieces[i].data = NULL;
 	}
 	r->file = NULL;
-	r->step = RECEIVE_IDLE;
+	become(rsm, RECEIVE_IDLE);
 }
 
 /* As soon as the disk has no piece any more, whose buffers and file are its own until then. */
@@ -95,7 +118,7 @@ static void step_done(struct disk_request *request);
 static void submit(struct rsm *rsm, enum receive_step step, struct disk_request request)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	r->step = step;
+	become(rsm, step);
 	request.lane = DISK_LANE_BULK;
 	request.callback = step_done;
 	request.owner = rsm;
@@ -188,7 +211,7 @@ static void ask(struct rsm *rsm)
 			union peer_message m = {.snapshot_fetch = {.slot = r->slot,
 								   .position = position,
 								   .chosen = r->slot_min}};
-			piece->state = PIECE_ASKED;
+			piece_become(piece, PIECE_ASKED);
 			peers_send(rsm, r->from, METHOD_SNAPSHOT_FETCH, &m);
 		}
 		waits |= piece->state == PIECE_ASKED;
@@ -209,9 +232,7 @@ static void silence(void *data)
 		give_up(rsm, "no answer", 0);
 		return;
 	}
-	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
-		if (r->pieces[i].state == PIECE_ASKED)
-			r->pieces[i].state = PIECE_WANTED;
+	want_again(r, true);
 	ask(rsm);
 }
 
@@ -222,8 +243,7 @@ static void create(struct rsm *rsm)
 		discard_file(rsm, r->file, NULL);
 	r->file = NULL;
 	r->slot = r->total = r->offset = r->synced = 0;
-	for (uint32_t i = 0; i < SNAPSHOT_WINDOW; i++)
-		r->pieces[i].state = PIECE_WANTED;
+	want_again(r, false);
 	submit(rsm, RECEIVE_CREATE,
 	       (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-incoming"});
 }
@@ -277,7 +297,7 @@ void snapshot_receive_piece(struct rsm *rsm, const struct wire_snapshot_chunk *m
 	r->slot = m->slot;
 	r->total = m->total;
 	struct receive_piece *piece = piece_at(rsm, m->position);
-	piece->state = PIECE_COME;
+	piece_become(piece, PIECE_COME);
 	memcpy(piece->data, m->data.data, m->data.len);
 	submit_piece(rsm, piece, DISK_WRITE, m->position);
 	ask(rsm);
@@ -307,9 +327,9 @@ static void sync_between(struct rsm *rsm)
 static void piece_written(struct rsm *rsm, const struct disk_request *request)
 {
 	struct snapshot_receive *r = &rsm->receive;
-	piece_at(rsm, request->offset)->state = PIECE_WRITTEN;
+	piece_become(piece_at(rsm, request->offset), PIECE_WRITTEN);
 	while (r->offset < r->total && piece_at(rsm, r->offset)->state == PIECE_WRITTEN) {
-		piece_at(rsm, r->offset)->state = PIECE_WANTED;
+		piece_become(piece_at(rsm, r->offset), PIECE_WANTED);
 		r->offset += piece_bytes(r->total, r->offset);
 	}
 	if (r->offset == r->total) {
@@ -336,7 +356,7 @@ static void begin_pass(struct rsm *rsm, enum receive_step step)
 {
 	struct snapshot_receive *r = &rsm->receive;
 	snapshot_parser_free(&r->parser);
-	r->step = step;
+	become(rsm, step);
 	r->read_asked = r->read_at = 0;
 	read_on(rsm);
 }
@@ -485,7 +505,7 @@ static void step_done(struct disk_request *request)
 	switch (r->step) {
 	case RECEIVE_CREATE:
 		r->file = request->file;
-		r->step = RECEIVE_FETCH;
+		become(rsm, RECEIVE_FETCH);
 		ask(rsm);
 		break;
 	case RECEIVE_SYNC: begin_pass(rsm, RECEIVE_VERIFY); break;

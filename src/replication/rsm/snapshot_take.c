@@ -90,6 +90,16 @@ static void release_buffers(struct rsm *rsm)
 	buffer_free(&t->chunk);
 }
 
+/* The one move of a snapshot that is taken. */
+static void become(struct rsm *rsm, enum take_step step)
+{
+	struct snapshot_take *t = &rsm->take;
+	log_event(rsm->log, LOG_DEBUG, "snapshot_take_state",
+		  "slot=%" PRIu64 " from=\"%s\" to=\"%s\"", t->header.slot,
+		  state_name(&TAKE_STATES, t->step), state_name(&TAKE_STATES, step));
+	t->step = state_move(&TAKE_STATES, t->step, step);
+}
+
 /*
  * Only between two steps of the disk: the caller is the completion of the request, or nothing is
  * under way.
@@ -102,7 +112,7 @@ static void take_end(struct rsm *rsm, bool renamed)
 	if (t->file != NULL)
 		discard_file(rsm, t->file, renamed ? t->name : "snapshot-new");
 	t->file = NULL;
-	t->active = false;
+	become(rsm, TAKE_IDLE);
 }
 
 void snapshot_take_abort(struct rsm *rsm)
@@ -155,12 +165,10 @@ static void take_done(struct disk_request *request)
 {
 	struct rsm *rsm = request->owner;
 	struct snapshot_take *t = &rsm->take;
-	static const char *const what[] = {"creation", "write", "sync", "rename",
-					   "sync of the directory"};
 	if (t->step == TAKE_CREATE && request->status == 0)
 		t->file = request->file;
 	if (request->status != 0) {
-		take_failed(rsm, request->status, what[t->step]);
+		take_failed(rsm, request->status, state_name(&TAKE_STATES, t->step));
 		return;
 	}
 	if (t->image == NULL) { /* aborted */
@@ -224,7 +232,7 @@ static void write_chunk(struct rsm *rsm)
 		take_end(rsm, false);
 		return;
 	}
-	t->step = TAKE_WRITE;
+	become(rsm, TAKE_WRITE);
 	uint64_t offset = t->offset;
 	t->offset += t->chunk.len;
 	take_submit(rsm, (struct disk_request){.operation = DISK_WRITE,
@@ -243,20 +251,21 @@ static void take_next(struct rsm *rsm)
 			write_chunk(rsm);
 			return;
 		}
-		t->step = TAKE_SYNC;
+		become(rsm, TAKE_SYNC);
 		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC});
 		return;
 	case TAKE_SYNC:
-		t->step = TAKE_RENAME;
+		become(rsm, TAKE_RENAME);
 		take_submit(rsm, (struct disk_request){
 					 .operation = DISK_RENAME,
 					 .name = "snapshot-new",
 					 .new_name = snapshot_name(t->header.slot, t->name)});
 		return;
 	case TAKE_RENAME:
-		t->step = TAKE_SYNC_DIRECTORY;
+		become(rsm, TAKE_SYNC_DIRECTORY);
 		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC_DIRECTORY});
 		return;
+	case TAKE_IDLE: ASSERT(false);
 	case TAKE_SYNC_DIRECTORY: break;
 	}
 	struct disk_file *file = t->file;
@@ -270,7 +279,6 @@ static void take_start(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
 	*t = (struct snapshot_take){
-		.active = true,
 		.renews = rsm->snapshot_renew,
 		.image = rsm->app->ops->snapshot_begin(rsm->app),
 		.header =
@@ -287,6 +295,7 @@ static void take_start(struct rsm *rsm)
 	sessions_encode(&rsm->sessions, &t->sessions);
 	rsm->snapshot_wanted = rsm->snapshot_renew = false;
 	rsm->log_bytes = 0;
+	become(rsm, TAKE_CREATE);
 	log_event(rsm->log, LOG_INFO, "snapshot_started", "slot=%" PRIu64, rsm->applied);
 	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
 }
@@ -311,7 +320,7 @@ void snapshot_maybe_take(struct rsm *rsm)
 	uint64_t least = rsm->snapshot_slot + 1;
 	if (__builtin_expect(rsm->snapshot_renew | (rsm->renew_slot != 0), 0))
 		least = least_renewed(rsm);
-	if (rsm->take.active || rsm->restoring || rsm->state_lost || rsm->stopping ||
+	if (rsm->take.step != TAKE_IDLE || rsm->restoring || rsm->state_lost || rsm->stopping ||
 	    rsm->applied < least)
 		return;
 	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)

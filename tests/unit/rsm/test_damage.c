@@ -57,7 +57,7 @@ static void run_until_repaired(struct rsm_group *g, uint32_t i)
 	const struct rsm *rsm = rsm_group_rsm(g, i);
 	for (uint32_t k = 0;
 	     k < 20000 && (rsm->damage.first != 0 || rsm->scrub.damaged_segment != 0 ||
-			   rsm->snapshot_renew || rsm->take.active || rsm->state_lost);
+			   rsm->snapshot_renew || rsm->take.step != TAKE_IDLE || rsm->state_lost);
 	     k++)
 		rsm_group_run(g, SIM_MILLISECOND);
 	ck_assert_uint_eq(consensus_impaired(rsm->core), 0);

@@ -53,7 +53,7 @@ static void run_until_healed(struct rsm_group *g, uint32_t i)
 {
 	const struct rsm *rsm = rsm_group_rsm(g, i);
 	for (uint32_t k = 0; k < 2000 && (rsm->scrub.damaged_segment != 0 || rsm->snapshot_renew ||
-					  rsm->take.active);
+					  rsm->take.step != TAKE_IDLE);
 	     k++)
 		rsm_group_run(g, SIM_MILLISECOND);
 	ck_assert_uint_eq(rsm->scrub.damaged_segment, 0);

@@ -445,7 +445,7 @@ START_TEST(an_own_snapshot_gives_way_to_a_peers)
 			if (rsm->receive.slot != 0 && after++ == offset)
 				rsm->snapshot_wanted = true;
 		}
-		if (rsm->take.active)
+		if (rsm->take.step != TAKE_IDLE)
 			overlaps[rsm->take.step]++;
 		ck_assert(rsm_group_agree(&g, 10 * SIM_SECOND));
 		ck_assert_uint_eq(rsm->counters.snapshots_installed, 1);
@@ -453,7 +453,7 @@ START_TEST(an_own_snapshot_gives_way_to_a_peers)
 		uint32_t files = 0;
 		struct disk *disk = disk_of(&g, old.to);
 		ck_assert_int_eq(disk->ops->list(disk, count_snapshots, &files), 0);
-		ck_assert_uint_eq(files, 1 + rsm->take.active);
+		ck_assert_uint_eq(files, 1u + (rsm->take.step != TAKE_IDLE));
 		sim_network_clear_rules(g.world);
 		rsm_group_free(&g);
 	}
