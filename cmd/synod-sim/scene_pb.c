@@ -173,7 +173,7 @@ static const struct view *newest_view(const struct pb_scene *pb)
 			continue;
 		const struct view *view = view_node_current(pb->views[i].process->node);
 		if (newest == NULL || view->number > newest->number ||
-		    (view->number == newest->number && view->synced && !newest->synced))
+		    (view->number == newest->number && view_synced(view) && !view_synced(newest)))
 			newest = view;
 	}
 	return newest;
@@ -230,9 +230,9 @@ static bool may_crash(struct pb_scene *pb, const struct pb_place *place)
 		return false;
 	if (place != primary && place != backup)
 		return true;
-	if (place == backup && !view->synced)
+	if (place == backup && !view_synced(view))
 		return true;
-	return backup != NULL && view->synced &&
+	return backup != NULL && view_synced(view) &&
 	       both_heard(pb, view, place == primary ? backup : primary) &&
 	       pb_node_info(primary->process->node).view == view->number;
 }
@@ -248,7 +248,7 @@ static bool excused(struct scene *scene)
 	const struct view *view = newest_view(pb);
 	return view != NULL && !view_nobody(&view->primary) &&
 	       place_of(pb, &view->primary) == NULL &&
-	       (!view->synced || place_of(pb, &view->backup) == NULL);
+	       (!view_synced(view) || place_of(pb, &view->backup) == NULL);
 }
 
 static void restart_due(void *data)

@@ -13,7 +13,7 @@ void backup_begin(struct pb_node *n)
 static void reply(struct pb_node *n, link_id from, const struct message *request)
 {
 	struct wire_pb_forward_reply answer = {
-		.view = n->view, .received = n->intake.received, .backup = n->role == PB_BACKUP};
+		.view = n->view, .received = n->intake.received, .backup = pb_is_backup(n)};
 	buffer_clear(&n->server.out);
 	wire_pb_forward_reply_encode(&answer, &n->server.out);
 	node_reply(&n->server.node, from, request, 0, buffer_slice(&n->server.out));
@@ -53,11 +53,12 @@ static const char *finish_transfer(struct pb_node *n, const struct wire_pb_forwa
 	n->state.time_us = frame->time_us;
 	n->intake.transferring = false;
 	const char *why = check_digest(n, frame);
-	n->complete = why == NULL;
-	if (why == NULL)
-		log_event(n->server.node.log, LOG_INFO, "state_received",
-			  "view=%" PRIu64 " keys=%" PRIu64, n->view, pb_state_keys(&n->state));
-	return why;
+	if (why != NULL)
+		return why;
+	pb_become(n, STANDING_FILLED);
+	log_event(n->server.node.log, LOG_INFO, "state_received", "view=%" PRIu64 " keys=%" PRIu64,
+		  n->view, pb_state_keys(&n->state));
+	return NULL;
 }
 
 static const char *take_transfer(struct pb_node *n, const struct wire_pb_forward *frame)
@@ -116,8 +117,7 @@ static bool is_next(const struct pb_node *n, const struct wire_pb_forward *frame
 {
 	bool reset = (frame->flags & WIRE_PB_RESET) != 0,
 	     transfer = (frame->flags & WIRE_PB_TRANSFER) != 0;
-	if (n->role != PB_BACKUP || frame->view != n->view ||
-	    frame->frame != n->intake.received + 1)
+	if (!pb_is_backup(n) || frame->view != n->view || frame->frame != n->intake.received + 1)
 		return false;
 	if (reset != (frame->frame == 1))
 		return false;
@@ -153,7 +153,7 @@ void backup_forward(struct node *node, link_id from, const struct message *reque
 	if (frame.flags & WIRE_PB_RESET) {
 		pb_state_clear(&n->state);
 		n->intake.transferring = true;
-		n->complete = false;
+		pb_become(n, STANDING_FILLING);
 	}
 	take_limits(n, &frame);
 	why = n->intake.transferring ? take_transfer(n, &frame) : take_batch(n, &frame);

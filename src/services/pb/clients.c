@@ -12,9 +12,9 @@ void clients_live(struct pb_node *n)
 	/*
 	 * Who stood still for longer has not lived through it, and would not be primary any more.
 	 */
-	if (n->role == PB_PRIMARY)
+	if (pb_is_primary(n))
 		n->lived_us += step_us < most_us ? step_us : most_us;
-	if (n->role != PB_PRIMARY || n->lived_us < n->state.time_us)
+	if (!pb_is_primary(n) || n->lived_us < n->state.time_us)
 		n->lived_us = n->state.time_us;
 }
 

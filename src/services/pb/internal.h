@@ -2,6 +2,7 @@
  * What the files of a pbserver share.
  *
  *   node.c     life, the way of messages, the turn
+ *   states.c   what this server is in its view, and may become
  *   pings.c    pinging the view service, adopting views
  *   primary.c  requests of clients, held answers
  *   clients.c  their ids, lived time
@@ -19,6 +20,7 @@
 #include "call/caller.h"
 #include "pb/node.h"
 #include "pb/state.h"
+#include "pb/states.h"
 #include "rsm/registrar.h"
 #include "server/server.h"
 #include "wire/wire_pb.h"
@@ -65,8 +67,6 @@ struct frame {
 	uint32_t nheld, held_capacity;
 	struct buffer replies;
 };
-
-enum transfer { TRANSFER_NONE, TRANSFER_RECORDS, TRANSFER_DONE };
 
 /* The primary's side of one view. */
 struct stream {
@@ -134,9 +134,8 @@ struct pb_node {
 	uint64_t answered_us; /* when the newest answered ping was sent; 0: none was */
 	uint64_t view;        /* adopted */
 	struct view_place primary, backup;
-	enum pb_role role;
-	bool complete; /* the state is the whole one */
-	bool synced;   /* the backup's is, too */
+	enum pb_standing standing;
+	bool synced; /* primary: the backup holds the whole state */
 	/* the view names this server primary, and it has not got the state */
 	bool refused;
 
@@ -158,10 +157,30 @@ static inline struct pb_node *pb_node_of(struct node *node)
 {
 	return (struct pb_node *)(void *)node;
 }
+static inline bool pb_is_primary(const struct pb_node *n)
+{
+	return n->standing == STANDING_PRIMARY;
+}
+static inline bool pb_is_backup(const struct pb_node *n)
+{
+	return n->standing == STANDING_FILLING || n->standing == STANDING_FILLED;
+}
+/* What it holds is the whole state. */
+static inline bool pb_is_complete(const struct pb_node *n)
+{
+	return n->standing == STANDING_FILLED || n->standing == STANDING_PRIMARY;
+}
 static inline bool pb_serves(const struct pb_node *n)
 {
-	return n->role == PB_PRIMARY && !n->stopping;
+	return pb_is_primary(n) && !n->stopping;
 }
+
+/* ---- states.c ---- */
+
+/* The only one that changes n->standing; what it needs has been done: see its assertions. */
+void pb_become(struct pb_node *n, enum pb_standing standing);
+/* … and n->stream.transfer, likewise. */
+void pb_transfer_becomes(struct pb_node *n, enum transfer transfer);
 
 /* ---- node.c ---- */
 

@@ -22,7 +22,7 @@ void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	struct wire_error error = {.message = slice_string(text)};
-	if (status == STATUS_NOT_LEADER && n->role != PB_PRIMARY)
+	if (status == STATUS_NOT_LEADER && !pb_is_primary(n))
 		error.leader = n->primary.wire.address;
 	server_refuse_error(&n->server, to, request, status, &error);
 }
@@ -114,7 +114,7 @@ static bool ready(struct node *node)
 	struct pb_node *n = pb_node_of(node);
 	if (n->stopping || n->refused || !pings_fresh(n))
 		return false;
-	return n->role != PB_BACKUP || n->complete;
+	return n->standing != STANDING_FILLING;
 }
 
 static const struct node_ops ops = {
@@ -203,11 +203,13 @@ struct pb_node_info pb_node_info(struct node *node)
 {
 	const struct pb_node *n = pb_node_of(node);
 	return (struct pb_node_info){
-		.role = n->role,
+		.role = pb_is_primary(n)  ? PB_PRIMARY
+			: pb_is_backup(n) ? PB_BACKUP
+					  : PB_IDLE,
 		.incarnation = n->incarnation,
 		.view = n->view,
-		.frame = n->role == PB_PRIMARY ? n->stream.next - 1 : n->intake.received,
-		.complete = n->complete,
+		.frame = pb_is_primary(n) ? n->stream.next - 1 : n->intake.received,
+		.complete = pb_is_complete(n),
 		.synced = n->synced,
 		.refused = n->refusals.count,
 		.anew = n->counters.anew,

@@ -37,7 +37,7 @@ static void send_ping(struct pb_node *n)
 		.server = self(n),
 		/* A primary that it refuses to be is nothing to acknowledge. */
 		.number = n->refused ? 0 : n->view,
-		.synced = n->role == PB_PRIMARY && n->synced,
+		.synced = pb_is_primary(n) && n->synced,
 		.leaving = n->stopping,
 	};
 	struct buffer payload = {0};
@@ -68,9 +68,9 @@ void pings_begin_anew(struct pb_node *n)
 	stream_abandon(n);
 	pb_state_clear(&n->state);
 	backup_begin(n);
-	n->role = PB_IDLE;
+	pb_become(n, STANDING_IDLE);
 	n->view = n->answered_us = 0;
-	n->complete = n->synced = n->refused = false;
+	n->synced = n->refused = false;
 	n->primary = n->backup = nobody;
 	n->incarnation = node_random(&n->server.node) | 1;
 	n->counters.anew++;
@@ -115,20 +115,18 @@ static void set_place(struct view_place *place, const struct wire_view_server *i
 static bool has_the_state(const struct pb_node *n, const struct wire_view *view)
 {
 	bool next = view->number == n->view + 1;
-	return view->fresh || (next && n->role == PB_PRIMARY) ||
-	       (next && n->role == PB_BACKUP && n->complete);
+	return view->fresh || (next && pb_is_complete(n));
 }
 
 static void become_primary(struct pb_node *n, const struct wire_view *view)
 {
-	bool was_primary = n->role == PB_PRIMARY;
 	if (view->fresh) {
 		stream_abandon(n);
 		pb_state_clear(&n->state);
-		was_primary = false;
+		pb_become(n, STANDING_IDLE);
 	}
-	n->role = PB_PRIMARY;
-	n->complete = true;
+	bool was_primary = pb_is_primary(n);
+	pb_become(n, STANDING_PRIMARY);
 	buffer_free(&n->intake.sessions);
 	n->counters.promotions += !was_primary;
 	stream_begin(n);
@@ -136,8 +134,6 @@ static void become_primary(struct pb_node *n, const struct wire_view *view)
 
 static void adopt(struct pb_node *n, const struct wire_view *view)
 {
-	static const char *const roles[] = {
-		[PB_IDLE] = "idle", [PB_BACKUP] = "backup", [PB_PRIMARY] = "primary"};
 	struct wire_view_server me = self(n);
 	bool primary = wire_view_server_equal(&view->primary, &me);
 	bool backup = wire_view_server_equal(&view->backup, &me);
@@ -151,24 +147,26 @@ static void adopt(struct pb_node *n, const struct wire_view *view)
 		become_primary(n, view);
 	} else {
 		stream_abandon(n);
-		n->role = backup ? PB_BACKUP : PB_IDLE;
-		n->complete = false;
 		/*
 		 * What an idle server holds is of no use to anybody; a backup's is replaced by the
 		 * first frame.
 		 */
 		if (!backup)
 			pb_state_clear(&n->state);
+		pb_become(n, backup ? STANDING_FILLING : STANDING_IDLE);
 		backup_begin(n);
 	}
 	log_event(n->server.node.log, LOG_INFO, "view_adopted",
-		  "view=%" PRIu64 " role=%s primary=%s backup=%s", n->view, roles[n->role],
+		  "view=%" PRIu64 " role=%s primary=%s backup=%s", n->view,
+		  pb_is_primary(n) ? "primary"
+		  : backup         ? "backup"
+				   : "idle",
 		  n->primary.name[0] != '\0' ? n->primary.name : "-",
 		  n->backup.name[0] != '\0' ? n->backup.name : "-");
 	if (n->refused)
 		log_event(n->server.node.log, LOG_ERROR, "promoted_without_state", "view=%" PRIu64,
 			  n->view);
-	if (n->role != PB_PRIMARY)
+	if (!pb_is_primary(n))
 		registrar_release(&n->registrar);
 	pings_now(n);
 }

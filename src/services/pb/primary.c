@@ -67,7 +67,7 @@ static bool may_serve(struct pb_node *n, link_id from, const struct message *req
 {
 	if (!pb_serves(n)) {
 		n->counters.not_primary++;
-		if (n->role == PB_PRIMARY || wire_view_nobody(&n->primary.wire))
+		if (pb_is_primary(n) || wire_view_nobody(&n->primary.wire))
 			pb_refuse(n, from, request, STATUS_NOT_LEADER,
 				  "this server is not the primary, and knows none");
 		else

@@ -8,10 +8,11 @@ static const char *state_text(struct pb_node *n)
 {
 	if (!pings_fresh(n))
 		return "cut off";
-	switch (n->role) {
-	case PB_PRIMARY: return "primary";
-	case PB_BACKUP: return n->complete ? "backup" : "filling";
-	case PB_IDLE: break;
+	switch (n->standing) {
+	case STANDING_PRIMARY: return "primary";
+	case STANDING_FILLED: return "backup";
+	case STANDING_FILLING: return "filling";
+	case STANDING_IDLE: break;
 	}
 	return n->refused ? "without state" : "idle";
 }
@@ -41,7 +42,7 @@ void pb_write_json(struct node *node, struct buffer *out)
 	buffer_format(out, ",\"backup\":");
 	log_json_string(out, n->backup.wire.name);
 	buffer_format(out, ",\"complete\":%s,\"waiting_bytes\":%" PRIu64 "}",
-		      n->complete ? "true" : "false", n->stream.queue_bytes);
+		      pb_is_complete(n) ? "true" : "false", n->stream.queue_bytes);
 }
 
 static uint64_t read_keys(void *context)
@@ -56,13 +57,13 @@ static uint64_t read_bytes(void *context)
 
 static uint64_t read_primary(void *context)
 {
-	return ((struct pb_node *)context)->role == PB_PRIMARY;
+	return pb_is_primary(context);
 }
 
 static uint64_t read_synced(void *context)
 {
 	struct pb_node *n = context;
-	return n->role == PB_PRIMARY && n->synced;
+	return pb_is_primary(n) && n->synced;
 }
 
 void pb_status_metrics(struct pb_node *n)

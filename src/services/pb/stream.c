@@ -172,7 +172,7 @@ static void queue_sessions(struct pb_node *n)
 		queue_frame(n, frame, &wire);
 	} while (rest.len > 0);
 	buffer_free(&table);
-	s->transfer = TRANSFER_DONE;
+	pb_transfer_becomes(n, TRANSFER_DONE);
 }
 
 static void transfer(struct pb_node *n)
@@ -249,7 +249,7 @@ void stream_begin(struct pb_node *n)
 	buffer_clear(&s->cursor);
 	s->begun = false;
 	s->probing = true;
-	s->transfer = s->link == 0 ? TRANSFER_NONE : TRANSFER_RECORDS;
+	pb_transfer_becomes(n, s->link == 0 ? TRANSFER_NONE : TRANSFER_RECORDS);
 	n->counters.transfers_begun += s->link != 0;
 }
 
@@ -268,9 +268,9 @@ void stream_abandon(struct pb_node *n)
 	}
 	node_timer_cancel(&n->server.node, &s->retry);
 	s->link = 0;
-	s->transfer = TRANSFER_NONE;
 	s->next = 1;
 	s->sent = s->confirmed = s->flight_bytes = s->queue_bytes = s->complete_frame = 0;
+	pb_transfer_becomes(n, TRANSFER_NONE);
 	s->pieces = 0;
 	s->batch_count = 0;
 	buffer_clear(&s->batch);

@@ -82,8 +82,7 @@ static int reset(struct view_app *views, uint64_t time_us, struct reply *reply)
 	if (view_nobody(&current->primary))
 		return refuse(reply, STATUS_BAD_REQUEST,
 			      "there is no primary: the first server that comes will be it");
-	struct view next = {
-		.number = current->number + 1, .acknowledged = true, .time_us = time_us};
+	struct view next = view_reset(current, time_us);
 	view_app_append(views, &next);
 	return 0;
 }
@@ -113,11 +112,8 @@ static void apply(struct app *app, const struct apply_context *context, struct s
 			status = change(views, &decoded, context->time_us, reply);
 			break;
 		case WIRE_VIEW_RESET: status = reset(views, context->time_us, reply); break;
-		case WIRE_VIEW_SYNCED:
-			current->synced = !view_nobody(&current->backup);
-			current->acknowledged = true;
-			break;
-		case WIRE_VIEW_ACKNOWLEDGE: current->acknowledged = true; break;
+		case WIRE_VIEW_SYNCED: view_acknowledge(current, true); break;
+		case WIRE_VIEW_ACKNOWLEDGE: view_acknowledge(current, false); break;
 		case WIRE_VIEW_NONE: break;
 		}
 	}

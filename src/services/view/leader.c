@@ -60,10 +60,10 @@ static void note_acknowledgement(struct view_node *n, const struct wire_view_pin
 	struct wire_view_command command = {.number = view->number};
 	if (ping->number != view->number || !wire_view_server_equal(&ping->server, &primary))
 		return;
-	if (ping->synced && !view->synced && !view_nobody(&view->backup)) {
+	if (ping->synced && !view_synced(view) && !view_nobody(&view->backup)) {
 		command.op = WIRE_VIEW_SYNCED;
 		propose(n, &command, &n->synced_us);
-	} else if (!view->acknowledged) {
+	} else if (!view_acknowledged(view)) {
 		command.op = WIRE_VIEW_ACKNOWLEDGE;
 		propose(n, &command, &n->acknowledge_us);
 	}

@@ -125,7 +125,7 @@ bool view_table_decide(const struct view_table *table, const struct view *curren
 		*backup = nobody;
 		return !view_nobody(primary);
 	}
-	if (!current->acknowledged)
+	if (!view_acknowledged(current))
 		return false;
 	bool has_backup = !view_nobody(&current->backup);
 	bool primary_alive = view_table_alive(table, &current->primary, now_us);

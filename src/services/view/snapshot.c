@@ -15,7 +15,7 @@ struct app_snapshot {
 void view_app_clear(struct view_app *views)
 {
 	views->count = 0;
-	view_app_append(views, &(struct view){.acknowledged = true});
+	view_app_append(views, &(struct view){.state = VIEW_NOBODY});
 }
 
 static void put_text(struct buffer *out, const char *text)
@@ -39,8 +39,8 @@ void view_app_image(const struct view_app *views, struct buffer *out)
 	for (uint32_t i = 0; i < views->count; i++) {
 		const struct view *view = &views->history[i];
 		buffer_add_u64(out, view->number);
-		buffer_add_u8(out, (uint8_t)((view->acknowledged ? FLAG_ACKNOWLEDGED : 0) |
-					     (view->synced ? FLAG_SYNCED : 0) |
+		buffer_add_u8(out, (uint8_t)((view_acknowledged(view) ? FLAG_ACKNOWLEDGED : 0) |
+					     (view_synced(view) ? FLAG_SYNCED : 0) |
 					     (view->fresh ? FLAG_FRESH : 0)));
 		buffer_add_u64(out, view->time_us);
 		put_server(out, &view->primary);
@@ -94,6 +94,22 @@ static bool take_server(struct slice *in, struct view_server *out)
 	       take_text(in, out->address, sizeof out->address);
 }
 
+/* False: no view can be so. */
+static bool read_state(uint8_t flags, struct view *out)
+{
+	bool nobody = view_nobody(&out->primary);
+	switch (flags & (FLAG_ACKNOWLEDGED | FLAG_SYNCED)) {
+	case 0: out->state = VIEW_NEW; return !nobody;
+	case FLAG_ACKNOWLEDGED:
+		out->state = nobody ? VIEW_NOBODY : VIEW_ACKNOWLEDGED;
+		return !nobody || view_nobody(&out->backup);
+	case FLAG_ACKNOWLEDGED | FLAG_SYNCED:
+		out->state = VIEW_SYNCED;
+		return !nobody && !view_nobody(&out->backup);
+	default: return false;
+	}
+}
+
 static bool take_view(struct slice *in, struct view *out)
 {
 	uint8_t flags;
@@ -101,10 +117,8 @@ static bool take_view(struct slice *in, struct view *out)
 	    !slice_take_u8(in, &flags) || !slice_take_u64(in, &out->time_us) ||
 	    !take_server(in, &out->primary) || !take_server(in, &out->backup))
 		return false;
-	out->acknowledged = (flags & FLAG_ACKNOWLEDGED) != 0;
-	out->synced = (flags & FLAG_SYNCED) != 0;
 	out->fresh = (flags & FLAG_FRESH) != 0;
-	return true;
+	return read_state(flags, out);
 }
 
 int view_restore_chunk(struct app *app, struct slice chunk, struct arena *arena)

@@ -17,7 +17,8 @@ void view_write_json(struct node *node, struct buffer *out)
 	buffer_format(out, ",\"backup\":");
 	log_json_string(out, slice_string(view->backup.name));
 	buffer_format(out, ",\"acknowledged\":%s,\"synced\":%s}",
-		      view->acknowledged ? "true" : "false", view->synced ? "true" : "false");
+		      view_acknowledged(view) ? "true" : "false",
+		      view_synced(view) ? "true" : "false");
 }
 
 static uint64_t read_view_number(void *context)

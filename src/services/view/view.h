@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "base/states.h"
 #include "wire/wire_view.h"
 
 struct view_server {
@@ -33,13 +34,39 @@ struct view_server {
 	char address[ADDRESS_BYTES_MAX + 1];
 };
 
+/*
+ *   NOBODY ──► NEW ──► ACKNOWLEDGED ──► SYNCED        within a view
+ *               └─────────────────────────┘
+ *
+ * The next view begins as NEW after one that is not NEW, or as NOBODY after one that is not NOBODY
+ * (RESET).
+ */
+enum view_state {
+	VIEW_NOBODY,       /* has no primary: before the first view, and after a RESET */
+	VIEW_NEW,          /* its primary has not adopted it, as far as is known */
+	VIEW_ACKNOWLEDGED, /* … it has */
+	VIEW_SYNCED,       /* … and its backup holds the whole state */
+};
+/* Within a view; and from one view to the next one's first state. */
+extern const struct state_table VIEW_STATES, VIEW_SUCCESSORS;
+
 struct view {
 	uint64_t number; /* 0: none yet */
 	struct view_server primary, backup;
-	bool acknowledged, synced, fresh;
+	enum view_state state;
+	bool fresh;
 	uint64_t time_us; /* log time of its beginning */
 };
 
+/* There is nothing to be acknowledged of a view without primary. */
+static inline bool view_acknowledged(const struct view *view)
+{
+	return view->state != VIEW_NEW;
+}
+static inline bool view_synced(const struct view *view)
+{
+	return view->state == VIEW_SYNCED;
+}
 static inline bool view_nobody(const struct view_server *s)
 {
 	return s->incarnation == 0;
@@ -48,12 +75,18 @@ bool view_same_name(const struct view_server *a, const struct view_server *b);
 /* The same life of the same process; nobody equals nobody. */
 bool view_same_server(const struct view_server *a, const struct view_server *b);
 
+/* The primary has adopted the view; `synced`: and its backup, if any, holds the whole state. */
+void view_acknowledge(struct view *view, bool synced);
+
 /* True if the rules allow the view `current` to be followed by one of this primary and backup. */
 bool view_may_follow(const struct view *current, const struct view_server *primary,
 		     const struct view_server *backup);
 /* The view that follows; view_may_follow() holds. */
 struct view view_next(const struct view *current, const struct view_server *primary,
 		      const struct view_server *backup, uint64_t time_us);
+
+/* The one that an operator makes follow, without servers. `current` has a primary. */
+struct view view_reset(const struct view *current, uint64_t time_us);
 
 /* Between the wire and here. What comes off the wire has been checked for its length. */
 void view_server_set(struct view_server *out, const struct wire_view_server *in);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "pb/state.h"
+#include "pb/states.h"
 
 static struct arena arena;
 static struct buffer reply;

@@ -258,7 +258,7 @@ static const struct view *newest(struct pb_world *w)
 			continue;
 		const struct view *current = view_node_current(w->views[i]->node);
 		if (current->number > view->number ||
-		    (current->number == view->number && current->acknowledged))
+		    (current->number == view->number && view_acknowledged(current)))
 			view = current;
 	}
 	return view;
@@ -301,9 +301,9 @@ static bool settled(struct pb_world *w)
 {
 	const struct view *view = newest(w);
 	uint32_t primary = pb_primary(w);
-	if (primary == 0 || !view->acknowledged || pb_info(w, primary).view != view->number)
+	if (primary == 0 || !view_acknowledged(view) || pb_info(w, primary).view != view->number)
 		return false;
-	return view_nobody(&view->backup) || view->synced;
+	return view_nobody(&view->backup) || view_synced(view);
 }
 
 bool pb_reaches(struct pb_world *w, const char *view, uint32_t ticks)

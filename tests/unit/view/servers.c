@@ -261,7 +261,7 @@ static const struct view *newest(struct service *s)
 			continue;
 		const struct view *current = view_node_current(s->views[i]->node);
 		if (view == NULL || current->number > view->number ||
-		    (current->number == view->number && current->acknowledged))
+		    (current->number == view->number && view_acknowledged(current)))
 			view = current;
 	}
 	return view;
@@ -291,7 +291,7 @@ uint64_t service_number(struct service *s)
 bool service_reaches(struct service *s, const char *view, uint32_t ticks)
 {
 	for (uint32_t i = 0; i < 10 * ticks; i++) {
-		if (strcmp(service_view(s), view) == 0 && newest(s)->acknowledged)
+		if (strcmp(service_view(s), view) == 0 && view_acknowledged(newest(s)))
 			return true;
 		sim_world_run_for(s->world, TICK_US / 10);
 	}

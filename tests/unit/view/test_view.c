@@ -37,23 +37,23 @@ START_TEST(who_may_follow)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3),
 			   again = server("a", 9), nobody = {0};
-	struct view none = {.acknowledged = true};
+	struct view none = {.state = VIEW_NOBODY};
 	ck_assert(view_may_follow(&none, &a, &nobody));
 	ck_assert(view_may_follow(&none, &a, &b));
 	ck_assert(!view_may_follow(&none, &nobody, &nobody));
 	ck_assert(!view_may_follow(&none, &a, &again)); /* one machine is not two */
-	struct view pair = {.number = 1, .primary = a, .backup = b, .acknowledged = true};
+	struct view pair = {.number = 1, .primary = a, .backup = b, .state = VIEW_ACKNOWLEDGED};
 	ck_assert(!view_may_follow(&pair, &b, &nobody)); /* not filled */
 	ck_assert(view_may_follow(&pair, &a, &nobody));
 	ck_assert(view_may_follow(&pair, &a, &c));
 	ck_assert(!view_may_follow(&pair, &a, &b)); /* nothing changes */
-	pair.synced = true;
+	pair.state = VIEW_SYNCED;
 	ck_assert(view_may_follow(&pair, &b, &nobody));
 	ck_assert(view_may_follow(&pair, &b, &c));
 	ck_assert(view_may_follow(&pair, &b, &again));
 	ck_assert(!view_may_follow(&pair, &c, &nobody));
 	ck_assert(!view_may_follow(&pair, &again, &b));
-	pair.acknowledged = false;
+	pair.state = VIEW_NEW;
 	ck_assert(!view_may_follow(&pair, &b, &nobody));
 	ck_assert(!view_may_follow(&pair, &a, &nobody));
 }
@@ -66,14 +66,14 @@ END_TEST
 START_TEST(the_next_view_counts_on)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), nobody = {0};
-	struct view none = {.acknowledged = true};
+	struct view none = {.state = VIEW_NOBODY};
 	struct view first = view_next(&none, &a, &nobody, 5);
 	ck_assert_uint_eq(first.number, 1);
-	ck_assert(first.fresh && !first.acknowledged && !first.synced);
-	first.acknowledged = true;
+	ck_assert(first.fresh && !view_acknowledged(&first) && !view_synced(&first));
+	first.state = VIEW_ACKNOWLEDGED;
 	struct view second = view_next(&first, &a, &b, 6);
 	ck_assert_uint_eq(second.number, 2);
-	ck_assert(!second.fresh && !second.acknowledged && !second.synced);
+	ck_assert(!second.fresh && !view_acknowledged(&second) && !view_synced(&second));
 	ck_assert_uint_eq(second.time_us, 6);
 }
 END_TEST
@@ -82,8 +82,7 @@ END_TEST
 START_TEST(no_server_is_dead_before_its_time)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), primary, backup;
-	struct view pair = {
-		.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
+	struct view pair = {.number = 4, .primary = a, .backup = b, .state = VIEW_SYNCED};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &pair, 10 * S);
 	ck_assert(view_table_alive(&table, &a, 10 * S + DEAD_US - 1));
@@ -107,8 +106,7 @@ START_TEST(who_is_lost)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3),
 			   again = server("a", 7), primary, backup;
-	struct view pair = {
-		.number = 4, .primary = a, .backup = b, .acknowledged = true, .synced = true};
+	struct view pair = {.number = 4, .primary = a, .backup = b, .state = VIEW_SYNCED};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &pair, S);
 	ping(&again, S + 1);
@@ -131,10 +129,10 @@ START_TEST(who_is_lost)
 	view_table_grace(&table, &pair, S);
 	ping(&again, S + 1);
 	ping(&b, S + 2);
-	pair.synced = false;
+	pair.state = VIEW_ACKNOWLEDGED;
 	ck_assert(!view_table_decide(&table, &pair, S + 2, &primary, &backup));
-	pair.synced = true;
-	pair.acknowledged = false;
+	pair.state = VIEW_SYNCED;
+	pair.state = VIEW_NEW;
 	ck_assert(!view_table_decide(&table, &pair, S + 2, &primary, &backup));
 }
 END_TEST
@@ -144,7 +142,7 @@ START_TEST(choice_of_the_idle)
 {
 	struct view_server a = server("a", 1), b = server("b", 2), c = server("c", 3), primary,
 			   backup;
-	struct view alone = {.number = 1, .primary = a, .acknowledged = true};
+	struct view alone = {.number = 1, .primary = a, .state = VIEW_ACKNOWLEDGED};
 	view_table_init(&table, DEAD_US);
 	view_table_grace(&table, &alone, S);
 	ping(&b, S + 1);
