@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/hashslot.h"
-#include "client/internal.h"
+#include "client/kinds.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -198,15 +198,9 @@ static void recall_misrouted(struct client *client)
 {
 	LIST_FOR (link, &client->requests) {
 		struct client_request *request = LIST_ITEM(link, struct client_request, link);
-		if (request->kind == CLIENT_SCAN && request->scanning != NULL &&
-		    request->wait == WAIT_NOTHING)
-			client_scan_recall(request);
-		else if (request->call != NULL && request->nslots > 0 &&
-			 client_group_of_slot(client, request->slots[0]) != request->group)
-			client_route_recall(request);
-		else
-			continue;
-		add_config_waiter(request);
+		const struct client_kind_row *kind = client_kind(request);
+		if (kind->recall != NULL && kind->recall(request))
+			add_config_waiter(request);
 	}
 }
 

@@ -4,6 +4,7 @@
  *   core.c       the node's inputs and the table of callers
  *   directory.c  where the shard masters are, the newest configuration
  *   register.c   the session: client id and sequence numbers
+ *   kinds.c      the table of request kinds: what follows is a matter of a request's row
  *   route.c      one request from its start to its end
  *   scan.c       scans: pages of all groups merged in key order
  *   probe.c      STATUS of one server
@@ -44,6 +45,7 @@ struct client_registrar {
 
 /* Servers other than the shard masters and their groups. */
 enum client_service_id {
+	CLIENT_NO_SERVICE,
 	CLIENT_VIEWS,
 	CLIENT_PB,
 	CLIENT_LOG,
@@ -138,13 +140,18 @@ void client_session_settled(struct client_request *request);
 
 /* ---- route.c ---- */
 void client_route_start(struct client_request *request);
-/* Sends a request's body as a QUERY or, with its session, as a COMMAND. */
-void client_route_query(struct client_request *request, struct client_group *group);
-void client_route_command(struct client_request *request, struct client_group *group);
+/* Sends a request to the group in the form of its kind, once it has a session if it needs one. */
+void client_route_send(struct client_request *request, struct client_group *group);
 /* Goes on with a request that is not under way. */
 void client_route_step(struct client_request *request);
-/* Takes a request back from a group that is no longer the right one. */
-void client_route_recall(struct client_request *request);
+/* For kinds (client/kinds.h): steps, to … */
+void client_route_to_keys(struct client_request *request);
+void client_route_to_masters(struct client_request *request);
+void client_route_to_named(struct client_request *request);
+/* … and what else they do. */
+void client_route_forget_named(struct client_request *request);
+bool client_route_recall(struct client_request *request);
+void client_route_tell_masters(const struct client_request *request, struct synod_reply *reply);
 /* Goes on after a pause that grows with each round. */
 void client_route_pause(struct client_request *request);
 /* Takes the request out of whatever list it waits in. */
@@ -169,11 +176,8 @@ void client_age_tell(const struct client_request *request, uint64_t now_us,
 
 /* ---- scan.c ---- */
 void client_scan_step(struct client_request *request);
-/*
- * The configuration has changed: takes everything back; the next step goes on behind the last key
- * that was collected.
- */
-void client_scan_recall(struct client_request *request);
+/* Takes everything back; the next step goes on behind the last key that was collected. */
+bool client_scan_recall(struct client_request *request);
 void client_scan_free(struct client_request *request);
 
 /* ---- probe.c ---- */
@@ -190,6 +194,8 @@ void client_services_done(struct client *client);
 /* The service that a request is for; NULL: the cluster. */
 struct client_service *client_service_of(const struct client_request *request);
 void client_service_step(struct client_request *request);
+/* To the paxosd that it names; if it names none, to any. */
+void client_service_to_peer(struct client_request *request);
 /* Somebody waits for long: perhaps there are servers that we do not know. */
 void client_services_refresh(struct client *client);
 

@@ -2,18 +2,8 @@
  * STATUS, TRACE, MEMBERS and FORCE, of one server: sent to that address alone, once. Whether it
  * answers is the question, so nobody else is asked, and a refused connection is an answer.
  */
-#include "client/internal.h"
+#include "client/kinds.h"
 #include "trace/report.h"
-#include "wire/method.h"
-
-static uint16_t method_of(const struct client_request *request)
-{
-	if (request->kind == CLIENT_TRACE)
-		return METHOD_TRACE;
-	if (request->kind == CLIENT_FORCE)
-		return METHOD_FORCE;
-	return request->kind == CLIENT_MEMBERS ? METHOD_MEMBERS : METHOD_STATUS;
-}
 
 static void send_probe(struct client_request *request)
 {
@@ -25,7 +15,7 @@ static void send_probe(struct client_request *request)
 	uint64_t left_us = request->deadline_us - request->probe_sent_us;
 	struct message message = {
 		.kind = MESSAGE_REQUEST,
-		.method = method_of(request),
+		.method = client_request_method(request),
 		.timeout_ms = (uint32_t)((left_us + 999) / 1000),
 		.id = request->probe_id,
 		.payload = request->body,

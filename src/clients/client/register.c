@@ -1,5 +1,5 @@
 /* Client sessions: who has a sequence number, and who waits for one. */
-#include "client/internal.h"
+#include "client/kinds.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 

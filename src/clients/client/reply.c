@@ -72,15 +72,19 @@ static int decode_single(struct synod_reply *out, const struct wire_kv_result *r
 	return 0;
 }
 
-int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction,
-				struct arena *arena)
+int client_reply_decode_command(struct synod_reply *out, struct slice payload, struct arena *arena)
+{
+	struct wire_kv_reply reply;
+	int status = wire_kv_reply_decode(payload, arena, &reply);
+	return status != 0 ? status : decode_single(out, reply.results, reply.nresults, arena);
+}
+
+int client_reply_decode_txn(struct synod_reply *out, struct slice payload, struct arena *arena)
 {
 	struct wire_kv_reply reply;
 	int status = wire_kv_reply_decode(payload, arena, &reply);
 	if (status != 0)
 		return status;
-	if (!transaction)
-		return decode_single(out, reply.results, reply.nresults, arena);
 	out->message = "";
 	out->succeeded = reply.succeeded;
 	out->nresults = reply.nresults;

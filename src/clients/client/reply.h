@@ -15,8 +15,11 @@
 int client_bytes_decode(struct synod_bytes *out, struct slice in, struct arena *arena) MUST_CHECK;
 
 /* 0 (*out is filled, its status too), STATUS_BAD_REQUEST or STATUS_TOO_LARGE. */
-int client_reply_decode_command(struct synod_reply *out, struct slice payload, bool transaction,
+/* Of a single operation, and of a transaction. */
+int client_reply_decode_command(struct synod_reply *out, struct slice payload,
 				struct arena *arena) MUST_CHECK;
+int client_reply_decode_txn(struct synod_reply *out, struct slice payload,
+			    struct arena *arena) MUST_CHECK;
 int client_reply_decode_read(struct synod_reply *out, struct slice payload,
 			     struct arena *arena) MUST_CHECK;
 int client_reply_decode_master(struct synod_reply *out, struct slice payload,

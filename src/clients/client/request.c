@@ -178,10 +178,7 @@ static int make_txn(struct client_request **out, const struct synod_txn *txn,
 		.transaction = true,
 	};
 	wire_kv_command_encode(&command, &body);
-	status = make_take(out, CLIENT_WRITE, &body, parts->slots, parts->nslots);
-	if (status == 0)
-		(*out)->transaction = true;
-	return status;
+	return make_take(out, CLIENT_TXN, &body, parts->slots, parts->nslots);
 }
 
 int client_request_txn(struct client_request **out, const struct synod_txn *txn)
@@ -494,17 +491,16 @@ int client_request_log_read(struct client_request **out, bool tail, uint64_t fro
 	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_log_query_encode(&(struct wire_log_query){.from = from, .limit = limit}, &body);
-	int status = make_take(out, CLIENT_LOG_READ, &body, NULL, 0);
-	if (status == 0)
-		(*out)->method = tail ? METHOD_LOG_TAIL : METHOD_LOG_QUERY;
-	return status;
+	return make_take(out, tail ? CLIENT_LOG_TAIL : CLIENT_LOG_READ, &body, NULL, 0);
 }
 
 static int make_peer(struct client_request **out, const char *address, uint16_t method,
 		     struct buffer *body)
 {
-	int status = address != NULL ? make_addressed(out, CLIENT_PEER, body, &address, 1)
-				     : make_take(out, CLIENT_PEER, body, NULL, 0);
+	bool changes = method == METHOD_AGREEMENT_START || method == METHOD_AGREEMENT_DONE;
+	enum client_kind kind = changes ? CLIENT_PEER_CHANGE : CLIENT_PEER;
+	int status = address != NULL ? make_addressed(out, kind, body, &address, 1)
+				     : make_take(out, kind, body, NULL, 0);
 	if (status == 0)
 		(*out)->method = method;
 	return status;

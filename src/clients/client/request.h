@@ -21,7 +21,8 @@
 #include "synod.h"
 
 enum client_kind {
-	CLIENT_WRITE,        /* KvCommand, to the group of its keys */
+	CLIENT_WRITE,        /* KvCommand of one operation, to the group of its key */
+	CLIENT_TXN,          /* KvCommand, to the group of its keys */
 	CLIENT_READ,         /* KvQuery of one key, to its group */
 	CLIENT_SCAN,         /* to every group */
 	CLIENT_MASTER_WRITE, /* MasterCommand */
@@ -39,9 +40,12 @@ enum client_kind {
 	CLIENT_VIEW_READ,  /* ViewQuery, to the view service */
 	CLIENT_VIEW_WRITE, /* ViewCommand, without a session: repeating it is harmless */
 	CLIENT_LOG_WRITE,  /* LogCommand, to the leader of the log */
-	CLIENT_LOG_READ,   /* LogQuery: LOG_QUERY to the leader, or LOG_TAIL to any replica */
+	CLIENT_LOG_READ,   /* LogQuery, to the leader */
+	CLIENT_LOG_TAIL,   /* LogQuery, to any replica */
 	/* to one paxosd, that of `addresses` or any: AgreementRequest, or LogQuery for LOG_SLOT */
 	CLIENT_PEER,
+	CLIENT_PEER_CHANGE, /* those of them that change something */
+	CLIENT_KINDS,
 };
 
 struct client_request;
@@ -77,7 +81,6 @@ struct client_age {
 struct client_request {
 	/* The order: fixed when made. */
 	enum client_kind kind;
-	bool transaction;
 	uint32_t timeout_ms;
 	client_done done;
 	void *owner, *context; /* for done */
@@ -88,7 +91,7 @@ struct client_request {
 	struct synod_scan scan; /* its bytes in the block */
 	uint32_t naddresses;
 	const char **addresses; /* STATUS, MEMBERS, PEER: one; TRANSFER, CHANGE: the members */
-	uint16_t method;        /* LOG_READ, PEER */
+	uint16_t method;        /* 0: that of its kind (client/kinds.h) */
 	bool reads;             /* READ, SCAN, LOG_READ: as `read` says, instead of as usual */
 	struct caller_read read;
 	uint64_t trace; /* id that its messages bear; 0: none */
@@ -161,19 +164,5 @@ int client_request_log_slot(struct client_request **out, const char *address,
 int client_request_agreement(struct client_request **out, const char *address, uint16_t method,
 			     uint64_t seq, struct synod_bytes value) MUST_CHECK;
 void client_request_free(struct client_request *request);
-
-/* True for what goes through a log, and is applied exactly once with the help of a session. */
-static inline bool client_request_writes(const struct client_request *request)
-{
-	return request->kind == CLIENT_WRITE || request->kind == CLIENT_MASTER_WRITE ||
-	       request->kind == CLIENT_PB_WRITE || request->kind == CLIENT_LOG_WRITE;
-}
-
-/* True for what asks one server, and nobody in its place. */
-static inline bool client_request_probes(const struct client_request *request)
-{
-	return request->kind == CLIENT_STATUS || request->kind == CLIENT_TRACE ||
-	       request->kind == CLIENT_MEMBERS || request->kind == CLIENT_FORCE;
-}
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/hashslot.h"
-#include "client/internal.h"
+#include "client/kinds.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -33,7 +33,7 @@ void client_stop_waiting(struct client_request *request)
 
 /* ---- the end ---- */
 
-static void end_transfer(struct client_request *request)
+void client_route_forget_named(struct client_request *request)
 {
 	/* A group of servers that only this request asked. */
 	if (request->naddresses > 0 && request->group != NULL)
@@ -44,12 +44,12 @@ void client_finish_reply(struct client_request *request, const struct synod_repl
 			 struct slice payload)
 {
 	struct client *client = request->client;
+	const struct client_kind_row *kind = client_kind(request);
 	client_stop_waiting(request);
 	if (request->call != NULL)
 		caller_cancel(request->call);
-	if (client_request_probes(request))
-		client_probe_cancel(request);
-	end_transfer(request);
+	if (kind->end != NULL)
+		kind->end(request);
 	list_remove(&request->link);
 	client->nrequests--;
 	request->done(request, reply, payload);
@@ -57,40 +57,27 @@ void client_finish_reply(struct client_request *request, const struct synod_repl
 	 * Only now: the reply lives in the scan, or in the arena, which a write that takes the
 	 * freed place may reuse.
 	 */
-	client_scan_free(request);
+	if (kind->release != NULL)
+		kind->release(request);
 	client_session_settled(request);
 	client_request_free(request);
 }
 
+void client_route_tell_masters(const struct client_request *request, struct synod_reply *reply)
+{
+	const char *asked = request->client->asked;
+	reply->value = (struct synod_bytes){.data = asked, .len = strlen(asked)};
+}
+
 static int decode(struct client_request *request, struct slice payload, struct synod_reply *reply)
 {
-	struct arena *arena = &request->client->arena;
+	const struct client_kind_row *kind = client_kind(request);
 	reply->message = "";
-	switch (request->kind) {
-	case CLIENT_WRITE:
-	case CLIENT_PB_WRITE:
-		return client_reply_decode_command(reply, payload, request->transaction, arena);
-	case CLIENT_READ:
-	case CLIENT_PB_READ: return client_reply_decode_read(reply, payload, arena);
-	case CLIENT_MASTER_WRITE: return client_reply_decode_master(reply, payload, arena);
-	case CLIENT_MASTER_READ:
-		reply->value = (struct synod_bytes){.data = request->client->asked,
-						    .len = strlen(request->client->asked)};
-		break;
-	case CLIENT_STATUS: client_probe_measure(request, reply); break;
-	case CLIENT_LOG_WRITE: return client_reply_decode_log_write(reply, payload, arena);
-	case CLIENT_LOG_READ: return client_reply_decode_log_read(reply, payload, arena);
-	case CLIENT_CHANGE: return client_reply_decode_change(reply, payload, arena);
-	case CLIENT_MEMBERS:
-	case CLIENT_FORCE:
-	case CLIENT_PEER:
-	case CLIENT_TRACE:
-	case CLIENT_TRANSFER:
-	case CLIENT_SCAN:
-	case CLIENT_VIEW_READ:
-	case CLIENT_VIEW_WRITE: break;
-	}
-	return 0;
+	int status = kind->decode == NULL ? 0
+					  : kind->decode(reply, payload, &request->client->arena);
+	if (status == 0 && kind->tell != NULL)
+		kind->tell(request, reply);
+	return status;
 }
 
 /* What the outside is told: statuses of the way become statuses of the outcome. */
@@ -100,16 +87,7 @@ static int public_status(const struct client_request *request, int status)
 	case STATUS_INTERNAL:
 	case STATUS_SEQUENCE_REUSED:
 		return client_request_writes(request) ? STATUS_UNKNOWN : STATUS_UNAVAILABLE;
-	case STATUS_UNKNOWN:
-		return client_request_writes(request) || request->kind == CLIENT_TRANSFER ||
-				       request->kind == CLIENT_CHANGE ||
-				       request->kind == CLIENT_FORCE ||
-				       request->kind == CLIENT_VIEW_WRITE ||
-				       (request->kind == CLIENT_PEER &&
-					(request->method == METHOD_AGREEMENT_START ||
-					 request->method == METHOD_AGREEMENT_DONE))
-			       ? status
-			       : STATUS_UNAVAILABLE;
+	case STATUS_UNKNOWN: return client_kind(request)->changes ? status : STATUS_UNAVAILABLE;
 	case STATUS_CANCELLED: return STATUS_CLOSED;
 	default:
 		/* Refusals to which the caller (call/caller.h) found no way round. */
@@ -268,32 +246,39 @@ static void call(struct client_request *request, struct client_group *group, uin
 		starve(request);
 }
 
-void client_route_query(struct client_request *request, struct client_group *group)
+static void query(struct client_request *request, struct client_group *group)
 {
-	uint16_t method = request->method;
-	if (method == 0)
-		method = request->kind == CLIENT_READ ? METHOD_QUERY_UNCONFIRMED : METHOD_QUERY;
-	call(request, group, method, request->body);
+	call(request, group, client_request_method(request), request->body);
 }
 
-void client_route_command(struct client_request *request, struct client_group *group)
+static void command(struct client_request *request, struct client_group *group)
 {
-	struct wire_command command = {.body = request->body};
+	struct wire_command wire = {.body = request->body};
 	if (request->session != NULL) {
-		command.client = request->session->client;
-		command.sequence = request->sequence;
-		command.acknowledged = request->session->acknowledged;
+		wire.client = request->session->client;
+		wire.sequence = request->sequence;
+		wire.acknowledged = request->session->acknowledged;
 	}
 	struct buffer payload = {0};
 	if (!buffer_try_reserve(&payload, request->body.len + 64)) {
 		starve(request);
 		return;
 	}
-	wire_command_encode(&command, &payload);
-	call(request, group,
-	     request->kind == CLIENT_LOG_WRITE ? METHOD_LOG_COMMAND : METHOD_COMMAND,
-	     buffer_slice(&payload));
+	wire_command_encode(&wire, &payload);
+	call(request, group, client_request_method(request), buffer_slice(&payload));
 	buffer_free(&payload);
+}
+
+void client_route_send(struct client_request *request, struct client_group *group)
+{
+	switch (client_kind(request)->form) {
+	case FORM_PLAIN: query(request, group); break;
+	case FORM_COMMAND: command(request, group); break;
+	case FORM_SESSION:
+		if (request->sequence != 0 || client_take_sequence(request))
+			command(request, group);
+		break;
+	}
 }
 
 /* The group of all keys: NULL when the request has been put aside or ended. */
@@ -331,59 +316,57 @@ static struct client_group *find_group(struct client_request *request)
 	return group;
 }
 
-void client_route_step(struct client_request *request)
+void client_route_to_keys(struct client_request *request)
 {
-	struct client *client = request->client;
-	struct client_group *group = client->masters;
-	ASSERT(request->call == NULL && request->wait == WAIT_NOTHING);
-	if (client_service_of(request) != NULL) {
-		client_service_step(request);
-		return;
-	}
-	if (request->kind == CLIENT_SCAN) {
-		client_scan_step(request);
-		return;
-	}
-	if (request->nslots > 0 && (group = find_group(request)) == NULL)
-		return;
-	if (client_request_writes(request)) {
-		if (request->sequence == 0 && !client_take_sequence(request))
-			return;
-		client_route_command(request, group);
-	} else if (request->kind == CLIENT_MASTER_READ && !client_masters_known(client)) {
-		client_wait_config(request);
-	} else {
-		client_route_query(request, group);
-	}
+	struct client_group *group = find_group(request);
+	if (group != NULL)
+		client_route_send(request, group);
 }
 
-void client_route_recall(struct client_request *request)
+void client_route_to_masters(struct client_request *request)
 {
+	struct client *client = request->client;
+	/* Who needs a session waits for that. */
+	if (!client_request_writes(request) && !client_masters_known(client))
+		client_wait_config(request);
+	else
+		client_route_send(request, client->masters);
+}
+
+void client_route_to_named(struct client_request *request)
+{
+	if (request->group == NULL)
+		request->group = client_group_create(request->client, 0, request->addresses,
+						     request->naddresses);
+	client_route_send(request, request->group);
+}
+
+bool client_route_recall(struct client_request *request)
+{
+	if (request->call == NULL ||
+	    client_group_of_slot(request->client, request->slots[0]) == request->group)
+		return false;
 	request->may_be_executed |= caller_may_be_executed(request->call);
 	caller_cancel(request->call);
 	request->call = NULL;
 	request->group = NULL;
+	return true;
 }
 
-static uint16_t method_of(const struct client_request *request)
+void client_route_step(struct client_request *request)
 {
-	if (request->kind == CLIENT_TRANSFER)
-		return METHOD_TRANSFER;
-	return request->kind == CLIENT_CHANGE ? METHOD_CHANGE_MEMBERS : request->method;
+	ASSERT(request->call == NULL && request->wait == WAIT_NOTHING);
+	client_kind(request)->step(request);
 }
 
 void client_route_start(struct client_request *request)
 {
+	const struct client_kind_row *kind = client_kind(request);
 	timer_init(&request->timer, timer_fired, request);
-	if (client_request_probes(request)) {
-		client_probe_start(request);
-	} else if (request->naddresses > 0) {
-		struct client_group *group = client_group_create(
-			request->client, 0, request->addresses, request->naddresses);
-		call(request, group, method_of(request), request->body);
-	} else {
+	if (kind->start != NULL)
+		kind->start(request);
+	else
 		client_route_step(request);
-	}
 }
 
 /* The group does not serve the key's shard: either we are behind, or the group is. */

@@ -66,11 +66,19 @@ static void drop_cursors(struct client_scan *scan)
 	scan->ncursors = 0;
 }
 
-void client_scan_recall(struct client_request *request)
+static void take_back(struct client_request *request)
 {
 	drop_cursors(request->scanning);
 	/* Counts of different configurations do not add up. */
 	request->scanning->count = 0;
+}
+
+bool client_scan_recall(struct client_request *request)
+{
+	if (request->scanning == NULL || request->wait != WAIT_NOTHING)
+		return false;
+	take_back(request);
+	return true;
 }
 
 void client_scan_free(struct client_request *request)
@@ -395,7 +403,7 @@ static void wrong_group(struct client_request *request, struct slice payload)
 	arena_reset(&client->arena);
 	uint64_t number = client_reply_decode_error(&reply, STATUS_WRONG_GROUP, payload,
 						    &client->arena);
-	client_scan_recall(request);
+	take_back(request);
 	if (number > client_config(client)->number) {
 		request->config_wanted = number;
 		client_wait_config(request);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "client/internal.h"
+#include "client/kinds.h"
 #include "wire/method.h"
 #include "wire/wire_view.h"
 
@@ -57,7 +57,7 @@ void client_services_init(struct client *client, const struct client_options *op
 
 void client_services_done(struct client *client)
 {
-	for (uint32_t i = 0; i < CLIENT_SERVICES; i++) {
+	for (uint32_t i = CLIENT_NO_SERVICE + 1; i < CLIENT_SERVICES; i++) {
 		struct client_service *service = &client->services[i];
 		client_registrar_done(&service->registrar);
 		if (service->find != NULL)
@@ -68,19 +68,8 @@ void client_services_done(struct client *client)
 
 struct client_service *client_service_of(const struct client_request *request)
 {
-	switch (request->kind) {
-	case CLIENT_VIEW_READ:
-	case CLIENT_VIEW_WRITE: return &request->client->services[CLIENT_VIEWS];
-	case CLIENT_PB_WRITE:
-	case CLIENT_PB_READ: return &request->client->services[CLIENT_PB];
-	case CLIENT_LOG_WRITE:
-	case CLIENT_PEER: return &request->client->services[CLIENT_LOG];
-	case CLIENT_LOG_READ:
-		return &request->client
-				->services[request->method == METHOD_LOG_TAIL ? CLIENT_LOG_READERS
-									      : CLIENT_LOG];
-	default: return NULL;
-	}
+	enum client_service_id id = client_kind(request)->service;
+	return id == CLIENT_NO_SERVICE ? NULL : &request->client->services[id];
 }
 
 /* ---- finding the pbservers ---- */
@@ -163,13 +152,13 @@ void client_service_step(struct client_request *request)
 	if (service == &client->services[CLIENT_PB] &&
 	    caller_address_count(service->group->caller) == 0)
 		find_pbs(client);
-	if (client_request_writes(request)) {
-		if (request->sequence == 0 && !client_take_sequence(request))
-			return;
-		client_route_command(request, service->group);
-	} else if (request->kind == CLIENT_VIEW_WRITE) {
-		client_route_command(request, service->group);
-	} else {
-		client_route_query(request, service->group);
-	}
+	client_route_send(request, service->group);
+}
+
+void client_service_to_peer(struct client_request *request)
+{
+	if (request->naddresses > 0)
+		client_route_to_named(request);
+	else
+		client_service_step(request);
 }

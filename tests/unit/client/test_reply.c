@@ -20,9 +20,9 @@ static struct synod_reply *decode(const struct wire_kv_result *results, uint32_t
 					.results = (struct wire_kv_result *)(uintptr_t)results},
 		&payload);
 	arena_reset(&arena);
-	ck_assert_int_eq(
-		client_reply_decode_command(&reply, buffer_slice(&payload), transaction, &arena),
-		0);
+	ck_assert_int_eq((transaction ? client_reply_decode_txn : client_reply_decode_command)(
+				 &reply, buffer_slice(&payload), &arena),
+			 0);
 	struct synod_reply *copy = client_reply_copy(&reply);
 	ck_assert_ptr_nonnull(copy);
 	ck_assert_int_eq(synod_value_omitted(reply.value), synod_value_omitted(copy->value));
