@@ -4,18 +4,27 @@
  *   rsm.c               creation, the turn, status, orderly stop
  *   recover.c           from disk to a running core
  *   damage.c            … although the log was damaged
- *   requests.c          COMMAND, QUERY, REGISTER, TRANSFER; batches; answers
+ *   dispatch.c          what is asked, and who sees to it; TRANSFER
+ *   requests.c          COMMAND, QUERY, REGISTER at the leader; batches
+ *   answer.c            answers, refusals
+ *   told.c              what a replica tells of itself, and of who leads
  *   read_index.c        reads at any replica: what it must see, and how old it may be
  *   apply.c             chosen entries → sessions → app
- *   settle.c            what a leader has to tell its group: settings, client ids, lived time
+ *   settle.c            what a group has settled: settings, client ids, lived time
+ *   settle_propose.c    … and how its leader sees to it
  *   members.c           who belongs to the group, and which disk counts as whom
+ *   members_list.c      … as a value, and its encoding
+ *   members_entry.c     … in an entry of the log
+ *   members_ready.c     … who is there, and has what is chosen
  *   members_change.c    … and how that is changed
  *   stale.c             … and which of two copies of a disk
  *   force.c             a majority is lost: the group goes on from one replica
  *   force_recover.c     … whose log becomes the group's
  *   known.c             how to reach them
  *   kept_reply.c        what is kept of a reply, and what a repeated command is answered
- *   peers.c             messages between replicas; old entries for lagging peers
+ *   identity.c          which group this is; its encoding: group_identity.c
+ *   send.c              messages to other replicas
+ *   peers.c             … and from them; old entries for lagging peers
  *   judge.c             … which are judged before they are used
  *   relieve.c           a disk that does not answer: who leads hands over
  *   state_hash.c        comparing the state with that of the others, and giving it up
@@ -254,7 +263,7 @@ struct snapshot_receive {
 	 */
 	struct receive_piece {
 		struct disk_request request;
-		uint8_t *data; /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
+		uint8_t *data;          /* SNAPSHOT_CHUNK_BYTES; NULL: not needed yet */
 		enum piece_state state; /* while they are fetched */
 	} pieces[SNAPSHOT_WINDOW];
 	uint32_t under_way; /* pieces that the disk has, and syncs between them */
@@ -543,10 +552,34 @@ int recover(struct rsm *rsm) MUST_CHECK;
 void state_restore_begin(struct rsm *rsm);
 void state_restore_end(struct rsm *rsm, const struct snapshot_header *header);
 int restore_chunk_into(void *rsm, enum snapshot_chunk_kind kind, struct slice payload);
-/* rsm.c. The next turn does not wait, or only so long. */
-void rsm_go_on(struct rsm *rsm, uint64_t after_us);
-/* requests.c */
-bool requests_message(struct rsm *rsm, link_id from, const struct message *message);
+/* The next turn does not wait, or only so long. */
+static inline void rsm_go_on(struct rsm *rsm, uint64_t after_us)
+{
+	uint64_t at_us = node_now_us(rsm->node) + after_us;
+	if (!timer_armed(&rsm->more_timer) || rsm->more_timer.at_us > at_us)
+		node_timer_at(rsm->node, &rsm->more_timer, at_us);
+}
+/* told.c. Who leads; NULL: not known, or who it is not known how to reach. */
+const struct rsm_seat *told_leader(const struct rsm *rsm);
+/* answer.c */
+static inline struct requester requester_of(link_id from, const struct message *message)
+{
+	return (struct requester){.link = from,
+				  .id = message->id,
+				  .method = message->method,
+				  .trace = message->trace};
+}
+void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
+void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* dispatch.c. False: not a request for a replica. */
+bool dispatch_message(struct rsm *rsm, link_id from, const struct message *message);
+/* Answers a TRANSFER that has ended. */
+void dispatch_end_transfer(struct rsm *rsm);
+/* requests.c. At the leader: COMMAND, REGISTER, and QUERY in its forms. */
+void requests_command(struct rsm *rsm, const struct requester *from, const struct message *message);
+void requests_register(struct rsm *rsm, const struct requester *from);
+void requests_query(struct rsm *rsm, const struct requester *from, const struct message *message);
 void requests_link_down(struct rsm *rsm, link_id link);
 void requests_propose(struct rsm *rsm);
 /* There is something to propose, and nothing against it. */
@@ -561,7 +594,6 @@ void requests_add_read(struct rsm *rsm, const struct requester *from, struct byt
 /* No room for another one of this connection. */
 bool requests_too_many_reads(struct rsm *rsm, link_id from);
 void requests_read_confirmed(struct rsm *rsm, uint64_t id, uint64_t slot);
-void requests_end_transfer(struct rsm *rsm);
 void requests_leadership_lost(struct rsm *rsm);
 void requests_destroy(struct rsm *rsm);
 /* The wall clock as it may stand in an entry. */
@@ -574,9 +606,6 @@ uint64_t requests_propose_alone(struct rsm *rsm, struct buffer *entry, uint32_t 
 				const struct requester *requester);
 /* Adds a command of the rsm's own to the batch being filled. False: too much is waiting. */
 bool requests_add_own(struct rsm *rsm, enum entry_kind kind, struct slice body);
-void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body);
-void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
 /* Slots up to here were skipped by a snapshot: what was proposed in them has an unknown outcome. */
 void requests_skipped(struct rsm *rsm, uint64_t slot);
 void batch_release(struct rsm *rsm, struct batch *batch);
@@ -632,6 +661,8 @@ void members_propose_list(struct rsm *rsm, const struct group_members *members,
  */
 const char *members_cannot_carry(struct rsm *rsm, const struct group_members *members,
 				 uint64_t round);
+/* Out of the list. */
+void members_take_out(struct group_members *members, uint32_t number);
 /* The learner becomes a voter, of the disk that speaks as it; whom it replaces goes. */
 void members_promote(struct rsm *rsm, struct group_members *members, uint32_t number);
 /*
@@ -665,6 +696,8 @@ static inline void settle_propose(struct rsm *rsm)
 	if (rsm->told_ballot != ballot)
 		settle_propose_now(rsm, ballot);
 }
+/* The highest client id that counts as handed out for what is logged next. */
+uint64_t settle_known_clients(const struct rsm *rsm);
 /* The settings by which the next entry is applied. */
 void settle_entry(struct rsm *rsm, const struct entry_reader *reader);
 /* The group's settings, as they now stand, hold. */

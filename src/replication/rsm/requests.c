@@ -3,59 +3,10 @@
  * the leader: read_index.c).
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "rsm/internal.h"
-
-/* ---- answers ---- */
-
-void answer(struct rsm *rsm, const struct requester *to, int status, struct slice body)
-{
-	if (to->link == 0)
-		return;
-	struct message request = {
-		.kind = MESSAGE_REQUEST, .method = to->method, .id = to->id, .trace = to->trace};
-	node_reply(rsm->node, to->link, &request, status, body);
-}
-
-void answer_error(struct rsm *rsm, const struct requester *to, int status, const char *format, ...)
-{
-	char text[1000];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	struct wire_error error = {.message = slice_string(text)};
-	if (status == STATUS_NOT_LEADER)
-		error.leader = slice_string(rsm_leader_address(rsm));
-	buffer_clear(&rsm->out);
-	wire_error_encode(&error, &rsm->out);
-	answer(rsm, to, status, buffer_slice(&rsm->out));
-}
-
-static struct requester requester_of(link_id from, const struct message *message)
-{
-	return (struct requester){.link = from,
-				  .id = message->id,
-				  .method = message->method,
-				  .trace = message->trace};
-}
-
-void rsm_reply_not_leader(struct rsm *rsm, link_id link, const struct message *request)
-{
-	struct requester to = requester_of(link, request);
-	const char *leader = rsm_leader_address(rsm);
-	if (*leader != '\0' && consensus_role(rsm->core) != CONSENSUS_LEADER)
-		answer_error(rsm, &to, STATUS_NOT_LEADER, "this replica is not the leader; %s is",
-			     leader);
-	else
-		answer_error(rsm, &to, STATUS_NOT_LEADER,
-			     "this replica is not the leader, and no leader is known: no majority, "
-			     "or an election");
-}
 
 /* ---- batches ---- */
 
@@ -254,8 +205,7 @@ bool rsm_propose(struct rsm *rsm, struct slice command)
 
 /* ---- requests ---- */
 
-static void command_request(struct rsm *rsm, const struct requester *from,
-			    const struct message *message)
+void requests_command(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
 	struct wire_command command;
 	rsm->counters.commands++;
@@ -314,13 +264,6 @@ static void command_request(struct rsm *rsm, const struct requester *from,
 	};
 	if (!add_command(rsm, from, &entry, refusal.work))
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
-}
-
-void rsm_reply_error(struct rsm *rsm, link_id link, const struct message *request, int status,
-		     const char *why)
-{
-	struct requester to = requester_of(link, request);
-	answer_error(rsm, &to, status, "%s", why);
 }
 
 static void grow_queries(struct rsm *rsm)
@@ -417,8 +360,7 @@ void requests_add_read(struct rsm *rsm, const struct requester *from, struct byt
 	add_read(rsm, from, payload, false);
 }
 
-static void query_request(struct rsm *rsm, const struct requester *from,
-			  const struct message *message)
+void requests_query(struct rsm *rsm, const struct requester *from, const struct message *message)
 {
 	bool unconfirmed = message->method == METHOD_QUERY_UNCONFIRMED;
 	rsm->counters.queries++;
@@ -432,125 +374,12 @@ static void query_request(struct rsm *rsm, const struct requester *from,
 	add_read(rsm, from, bytes_copy(message->payload), unconfirmed);
 }
 
-static void register_request(struct rsm *rsm, const struct requester *from)
+void requests_register(struct rsm *rsm, const struct requester *from)
 {
 	struct entry_command entry = {.kind = ENTRY_REGISTER};
 	rsm->counters.registers++;
 	if (!add_command(rsm, from, &entry, 0))
 		answer_error(rsm, from, STATUS_BUSY, "too many commands are waiting; try again");
-}
-
-static void transfer_request(struct rsm *rsm, const struct requester *from,
-			     const struct message *message)
-{
-	uint32_t replica;
-	/* One that has ended earlier in this turn is answered before the next begins. */
-	requests_end_transfer(rsm);
-	arena_reset(&rsm->arena);
-	int status = wire_transfer_decode(message->payload, &rsm->arena, &replica);
-	if (status != 0)
-		answer_error(rsm, from, status, "malformed TRANSFER");
-	else if (replica == rsm->options.replica)
-		answer(rsm, from, 0, slice(NULL, 0));
-	else if (replica != 0 && !known_has_member(rsm, replica))
-		answer_error(rsm, from, STATUS_BAD_REQUEST,
-			     "replica %u is not a member of group %" PRIu64, replica,
-			     rsm->options.group);
-	else if (!consensus_transfer(rsm->core, node_now_us(rsm->node), replica))
-		answer_error(rsm, from, STATUS_UNAVAILABLE,
-			     "no live replica can take over, or a transfer is under way");
-	else
-		rsm->transfer = (struct pending_transfer){
-			.waits = true, .requester = *from, .replica = replica};
-}
-
-/*
- * OK says that the replica asked for leads. When another one has taken over meanwhile the asker
- * finds it by itself, and is told by it.
- */
-void requests_end_transfer(struct rsm *rsm)
-{
-	struct pending_transfer *transfer = &rsm->transfer;
-	if (!transfer->waits || consensus_transferring(rsm->core))
-		return;
-	transfer->waits = false;
-	if (consensus_role(rsm->core) == CONSENSUS_LEADER)
-		answer_error(
-			rsm, &transfer->requester, STATUS_UNAVAILABLE,
-			"the successor did not take over in time: this replica goes on leading");
-	else if (transfer->replica == 0)
-		answer(rsm, &transfer->requester, 0, slice(NULL, 0));
-	else
-		answer_error(rsm, &transfer->requester, STATUS_NOT_LEADER,
-			     "handed over: ask the new leader");
-}
-
-/*
- * Somebody confirms a read with this. What has been promised but is not durable yet counts: it may
- * be in a moment. A learner confirms nothing: nobody leads in ballot 0.
- */
-static void ballot_request(struct rsm *rsm, const struct requester *from)
-{
-	rsm->counters.ballots_told++;
-	buffer_clear(&rsm->out);
-	wire_ballot_reply_encode(
-		&(struct wire_ballot_reply){
-			.group = rsm->options.group,
-			.replica = rsm->options.replica,
-			.ballot = consensus_votes(rsm->core) && !consensus_is_held(rsm->core)
-					  ? consensus_epoch(rsm->core)
-					  : 0,
-			.life = rsm->node->env->life,
-		},
-		&rsm->out);
-	answer(rsm, from, 0, buffer_slice(&rsm->out));
-}
-
-static void leader_request(struct rsm *rsm, const struct requester *from,
-			   const struct message *message)
-{
-	if (message->method == METHOD_COMMAND)
-		command_request(rsm, from, message);
-	else if (message->method == METHOD_REGISTER)
-		register_request(rsm, from);
-	else if (message->method == METHOD_TRANSFER)
-		transfer_request(rsm, from, message);
-	else if (message->method == METHOD_CHANGE_MEMBERS)
-		members_change(rsm, from, message);
-	else
-		query_request(rsm, from, message);
-}
-
-bool requests_message(struct rsm *rsm, link_id from, const struct message *message)
-{
-	if (message->kind != MESSAGE_REQUEST)
-		return false;
-	struct requester requester = requester_of(from, message);
-	switch (message->method) {
-	case METHOD_BALLOT: ballot_request(rsm, &requester); return true;
-	case METHOD_QUERY_STALE: read_index_request(rsm, &requester, message); return true;
-	case METHOD_MEMBERS: members_answer(rsm, from, message); return true;
-	case METHOD_FORCE: force_message(rsm, from, message); return true;
-	case METHOD_REGISTER:
-		/* Where ids come from elsewhere they must not come from here, too. */
-		if (rsm->options.unregistered != NULL)
-			return false;
-		/* fall through */
-	case METHOD_COMMAND:
-	case METHOD_QUERY:
-	case METHOD_QUERY_UNCONFIRMED:
-	case METHOD_QUERY_INDEXED:
-	case METHOD_TRANSFER:
-	case METHOD_CHANGE_MEMBERS:
-		if (consensus_role(rsm->core) == CONSENSUS_LEADER && !rsm->stopping)
-			leader_request(rsm, &requester, message);
-		else if (message->method == METHOD_QUERY_INDEXED)
-			read_index_request(rsm, &requester, message);
-		else
-			rsm_reply_not_leader(rsm, from, message);
-		return true;
-	default: return false;
-	}
 }
 
 /* ---- reads ---- */
@@ -740,7 +569,6 @@ void requests_serve_reads(struct rsm *rsm)
 void requests_leadership_lost(struct rsm *rsm)
 {
 	rsm->traced.read = 0;
-	members_change_lost(rsm);
 	close_current(rsm);
 	refuse_ready(rsm, true, STATUS_NOT_LEADER,
 		     "leadership was lost before the command was proposed: not applied");
@@ -801,7 +629,6 @@ void requests_link_down(struct rsm *rsm, link_id link)
 	if (rsm->change.requester.link == link)
 		rsm->change.requester.link = 0;
 	read_backlog_link_down(&rsm->backlog, link);
-	read_index_link_down(rsm, link);
 }
 
 static void free_list(struct list *head)

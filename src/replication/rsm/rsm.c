@@ -51,13 +51,6 @@ static void do_more(void *data)
 	(void)data; /* the end of this turn goes on */
 }
 
-void rsm_go_on(struct rsm *rsm, uint64_t after_us)
-{
-	uint64_t at_us = node_now_us(rsm->node) + after_us;
-	if (!timer_armed(&rsm->more_timer) || rsm->more_timer.at_us > at_us)
-		node_timer_at(rsm->node, &rsm->more_timer, at_us);
-}
-
 static void finish_stop(void *data)
 {
 	struct rsm *rsm = data;
@@ -474,8 +467,10 @@ static void notice_leadership(struct rsm *rsm)
 	}
 	/* Leadership may also have come and gone within one turn, and requests with it. */
 	if (!leading && (rsm->current != NULL || rsm->ready_count > 0 || rsm->queries_count > 0 ||
-			 rsm->backlog.count > 0 || rsm->change.waits))
+			 rsm->backlog.count > 0 || rsm->change.waits)) {
+		members_change_lost(rsm);
 		requests_leadership_lost(rsm);
+	}
 	rsm->leading = leading;
 	bool serving = leading && rsm->applied >= consensus_barrier(rsm->core);
 	if (serving == rsm->serving)
@@ -533,7 +528,7 @@ void rsm_turn_end(struct rsm *rsm)
 		 rsm->turn.applied < rsm->settings.turn_bytes);
 	if (requests_can_propose(rsm))
 		rsm_go_on(rsm, 0);
-	requests_end_transfer(rsm);
+	dispatch_end_transfer(rsm);
 	settle_tell(rsm);
 	members_tell(rsm);
 	force_tell(rsm);
@@ -556,7 +551,7 @@ bool rsm_message(struct rsm *rsm, link_id from, const struct message *message)
 {
 	if (!rsm->started)
 		return false;
-	return peers_message(rsm, from, message) || requests_message(rsm, from, message);
+	return peers_message(rsm, from, message) || dispatch_message(rsm, from, message);
 }
 
 void rsm_link_down(struct rsm *rsm, link_id link)
@@ -571,112 +566,15 @@ void rsm_link_down(struct rsm *rsm, link_id link)
 			return;
 		}
 	requests_link_down(rsm, link);
+	read_index_link_down(rsm, link);
 }
 
 /* ---- what others want to know ---- */
-
-bool rsm_is_leader(const struct rsm *rsm)
-{
-	return rsm->serving;
-}
-
-bool rsm_ready(const struct rsm *rsm)
-{
-	if (!rsm->started || !consensus_votes(rsm->core) || consensus_is_held(rsm->core) ||
-	    rsm->restoring || rsm->state_lost || rsm->stopping || rsm->disk_watch.hung)
-		return false;
-	if (rsm->leading)
-		return rsm->serving;
-	return consensus_has_leader(rsm->core, node_now_us(rsm->node)) &&
-	       rsm->applied + OPEN_SLOTS_MAX >= consensus_known_chosen(rsm->core);
-}
-
-uint64_t rsm_applied(const struct rsm *rsm)
-{
-	return rsm->applied;
-}
-
-bool rsm_disk_full(const struct rsm *rsm)
-{
-	return rsm->started && wal_full(rsm->wal);
-}
-
-uint64_t rsm_refused(const struct rsm *rsm)
-{
-	return rsm->refusals.count;
-}
-
-const struct consensus *rsm_core(const struct rsm *rsm)
-{
-	return rsm->started ? rsm->core : NULL;
-}
-
-bool rsm_scrubs(const struct rsm *rsm)
-{
-	return rsm->settings.scrub_interval_ms != 0;
-}
-
-uint64_t rsm_snapshots_installed(const struct rsm *rsm)
-{
-	return rsm->counters.snapshots_installed;
-}
 
 uint64_t rsm_state_hash(const struct rsm *rsm)
 {
 	return (rsm->app->ops->hash(rsm->app) * 31 + sessions_hash(&rsm->sessions)) * 31 +
 	       group_fields_hash(&rsm->group);
-}
-
-const struct rsm_divergence *rsm_diverged(const struct rsm *rsm)
-{
-	return rsm->hash.diverged;
-}
-
-uint64_t rsm_compared_slot(const struct rsm *rsm)
-{
-	return rsm->hash.compared_slot;
-}
-
-uint64_t rsm_undecided(const struct rsm *rsm)
-{
-	return rsm->hash.undecided;
-}
-
-bool rsm_has_state(const struct rsm *rsm)
-{
-	return rsm->started && !rsm->restoring && !rsm->state_lost;
-}
-
-uint64_t rsm_lived_us(const struct rsm *rsm)
-{
-	return rsm->group.lived_us;
-}
-
-const struct group_settings *rsm_settings_in_force(const struct rsm *rsm)
-{
-	return &rsm->group.settings;
-}
-
-/* NULL: not known, or who it is not known how to reach. */
-static const struct rsm_seat *leader_seat(const struct rsm *rsm)
-{
-	uint32_t leader = rsm->core == NULL ? 0 : consensus_leader(rsm->core);
-	uint32_t index = leader == 0 ? UINT32_MAX : rsm_seat(rsm, leader);
-	return index == UINT32_MAX || rsm->seats[index].address == NULL ? NULL : &rsm->seats[index];
-}
-
-const char *rsm_leader_address(const struct rsm *rsm)
-{
-	const struct rsm_seat *leader = leader_seat(rsm);
-	return leader == NULL ? "" : leader->client_address;
-}
-
-const char *rsm_member_address(const struct rsm *rsm, const struct group_member *member)
-{
-	uint32_t index = rsm_seat(rsm, member->number);
-	return index == UINT32_MAX || rsm->seats[index].client_address == NULL
-		       ? member->address
-		       : rsm->seats[index].client_address;
 }
 
 void rsm_status(const struct rsm *rsm, struct wire_status *out)
@@ -686,7 +584,7 @@ void rsm_status(const struct rsm *rsm, struct wire_status *out)
 		out->state = slice_string("recovering");
 		return;
 	}
-	const struct rsm_seat *leader = leader_seat(rsm);
+	const struct rsm_seat *leader = told_leader(rsm);
 	uint64_t now = node_now_us(rsm->node);
 	out->state = slice_string(!consensus_votes(rsm->core)         ? members_voteless_text(rsm)
 				  : rsm->restoring || rsm->state_lost ? "recovering"
