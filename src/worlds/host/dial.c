@@ -14,37 +14,6 @@
  */
 #define RESOLVE_PATIENCE_MS 1000u
 
-/* FNV-1a. Two addresses with one hash take neighbouring keys. */
-static uint64_t hash_address(const char *address)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-	for (; *address != '\0'; address++)
-		hash = (hash ^ (uint8_t)*address) * 0x100000001b3ull;
-	return hash;
-}
-
-link_id dial_link(struct host *host, const char *address)
-{
-	uint64_t key = hash_address(address);
-	struct link *link;
-	for (; (link = map_get(&host->dialled, key)) != NULL; key++) {
-		if (strcmp(link->address, address) == 0)
-			return link->id;
-	}
-	link = link_new(host, true);
-	map_put(&host->dialled, key, link);
-	link->known = true;
-	link->address = alloc_string(address);
-	struct peer *peer = peer_at(host, address);
-	link->name = alloc_string(peer == NULL ? "" : peer->name);
-	link->route = alloc_string(peer == NULL ? address : peer_route(peer, 0));
-	if (peer != NULL) {
-		link->peer = peer->name[0] == '\0' ? host->others : peer;
-		link->may |= peer->speaks;
-	}
-	return link->id;
-}
-
 /* Where this attempt goes. What is known of another address is of no use. */
 static void choose_route(struct link *link)
 {
@@ -134,7 +103,7 @@ static bool is_own_end(int fd)
 		      address_format(&there, theirs, sizeof theirs)) == 0;
 }
 
-void dial_connected(struct link *link)
+static void on_connected(struct link *link)
 {
 	int error = 0;
 	socklen_t len = sizeof error;
@@ -257,7 +226,7 @@ void dial_opened(struct link *link)
 		list_push_back(&host->flush, &link->flush);
 }
 
-void dial_pause(struct link *link)
+static void pause_dialling(struct link *link)
 {
 	struct host *host = link->host;
 	uint64_t pause_us = host->settings.reconnect_min_ms * 1000ull;
@@ -276,6 +245,44 @@ void dial_pause(struct link *link)
 	 */
 	if (link->state == LINK_HELLO)
 		link->first_address = (present_address(link) + 1) % link->naddresses;
+}
+
+static const struct link_ops dialled_ops = {
+	.readable = link_readable,
+	.connected = on_connected,
+	.begin = dial_begin,
+	.pause = pause_dialling,
+};
+
+/* FNV-1a. Two addresses with one hash take neighbouring keys. */
+static uint64_t hash_address(const char *address)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+	for (; *address != '\0'; address++)
+		hash = (hash ^ (uint8_t)*address) * 0x100000001b3ull;
+	return hash;
+}
+
+link_id dial_link(struct host *host, const char *address)
+{
+	uint64_t key = hash_address(address);
+	struct link *link;
+	for (; (link = map_get(&host->dialled, key)) != NULL; key++) {
+		if (strcmp(link->address, address) == 0)
+			return link->id;
+	}
+	link = link_new(host, &dialled_ops);
+	map_put(&host->dialled, key, link);
+	link->known = true;
+	link->address = alloc_string(address);
+	struct peer *peer = peer_at(host, address);
+	link->name = alloc_string(peer == NULL ? "" : peer->name);
+	link->route = alloc_string(peer == NULL ? address : peer_route(peer, 0));
+	if (peer != NULL) {
+		link->peer = peer->name[0] == '\0' ? host->others : peer;
+		link->may |= peer->speaks;
+	}
+	return link->id;
 }
 
 void dial_peer_is_up(struct host *host, struct slice name)

@@ -14,35 +14,6 @@ static struct slice name_of(const char *text)
 	return slice_string(text);
 }
 
-static void encode(const struct link *link, const char *target, struct buffer *out)
-{
-	const struct host *host = link->host;
-	struct wire_hello hello = {
-		.version = PROTOCOL_VERSION,
-		.cluster = name_of(host->cluster),
-		.node = name_of(host->name),
-		.target = name_of(target),
-		.role = name_of(host->role),
-		.life = host->life,
-	};
-	host_identity_tell(link, &hello);
-	wire_hello_encode(&hello, out);
-}
-
-void hello_send(struct link *link)
-{
-	struct buffer payload = {0};
-	encode(link, link->name, &payload);
-	struct message message = {
-		.kind = MESSAGE_REQUEST,
-		.method = METHOD_HELLO,
-		.timeout_ms = link->host->settings.hello_timeout_ms,
-		.payload = buffer_slice(&payload),
-	};
-	link_append(link, &message);
-	buffer_free(&payload);
-}
-
 /* What of `hello` does not suit us: 0, or the status, with the text for the other side. */
 static int judge(struct host *host, const struct wire_hello *hello, char *text)
 {
@@ -101,7 +72,7 @@ static bool answer(struct link *link, const struct message *message, const struc
 	if (status != 0)
 		refusal(host, status, text, hello, &payload);
 	else
-		encode(link, "", &payload);
+		hello_encode(link, "", &payload);
 	struct message reply = {
 		.kind = MESSAGE_REPLY,
 		.method = METHOD_HELLO,

@@ -46,27 +46,6 @@ static bool same_members(const struct identity_members *own, const struct wire_h
 	return true;
 }
 
-void host_identity_tell(const struct link *link, struct wire_hello *hello)
-{
-	const struct host_identity *id = link->host->identity;
-	hello->nonce = link->nonce;
-	hello->cluster_id = host_cluster_id(link->host);
-	hello->group_id = id->durable_group_id;
-	hello->lost = id->durable_lost;
-	hello->disk_life = id->own.life;
-	hello->group = id->own.group;
-	hello->replica = id->waits ? 0 : id->own.replica;
-	hello->members_slot = id->own.members.slot;
-	hello->generation = id->own.members.generation;
-	if (link->host->advertised != NULL)
-		hello->address = slice_string(link->host->advertised);
-	hello->nmembers = id->own.members.count;
-	for (uint32_t i = 0; i < hello->nmembers; i++)
-		hello->members[i] = (struct wire_hello_member){
-			.replica = id->own.members.list[i].replica,
-			.name = slice_string(id->own.members.list[i].name)};
-}
-
 static int judge_cluster(const struct host *host, const struct wire_hello *hello, char *text,
 			 size_t size)
 {

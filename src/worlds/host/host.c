@@ -137,14 +137,6 @@ bool host_stopped(const struct host *host)
 	return host->stopped;
 }
 
-static void on_stop_timeout(void *context)
-{
-	struct host *host = context;
-	log_event(host->log, LOG_WARN, "stop_timeout", "timeout_ms=%u",
-		  host->settings.stop_timeout_ms);
-	host->stopped = host->stop_timed_out = true;
-}
-
 static const char *start_problem(const struct host *host, int status)
 {
 	const char *problem = host->node->problem;
@@ -162,7 +154,7 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 	host->node = node;
 	traffic_register(host);
 	tracing_begin(host);
-	timer_init(&host->stop_timer, on_stop_timeout, host);
+	leave_init(host);
 	int status = host_identity_starting(host, error, error_size);
 	if (status != 0)
 		return status;
@@ -180,21 +172,6 @@ int host_start(struct host *host, struct node *node, char *error, size_t error_s
 	host_touch(host);
 	watchdog_start(host);
 	return listen_start(host, error, error_size);
-}
-
-void host_stop(struct host *host)
-{
-	if (host->stopping)
-		return;
-	host->stopping = true;
-	host_touch(host);
-	timers_set(&host->timers, &host->stop_timer,
-		   host_now_us(host) + host->settings.stop_timeout_ms * 1000ull);
-	if (host->node->ops->stop != NULL)
-		host->node->ops->stop(host->node);
-	else
-		host->stopped = true;
-	tracing_flush(host); /* it may be destroyed before the turn's end */
 }
 
 static void free_links(struct host *host)

@@ -310,13 +310,6 @@ static const struct peer *peer_of(const struct link *link)
 
 /* ---- the cluster's id ---- */
 
-uint64_t host_cluster_id(const struct host *host)
-{
-	const struct host_identity *id = host->identity;
-	return id->configured_id != 0 ? id->configured_id
-				      : __atomic_load_n(&id->own.cluster_id, __ATOMIC_RELAXED);
-}
-
 /* Connections to others of the cluster's name that were accepted before this was known. */
 static void cut_strangers(struct host *host)
 {
@@ -516,7 +509,7 @@ void host_identity_answer(struct link *link, const struct message *message)
 		    accepted->nonce != answer.nonce)
 			continue;
 		if (answer.opened)
-			link_confirmed(accepted);
+			accepted->ops->confirmed(accepted);
 		else
 			link_reject(accepted, "the member whose name it bears has not opened it");
 		return;
@@ -620,16 +613,6 @@ int host_identity_of_group(struct host *host, uint64_t group_id)
 	identity_note_change(id);
 	host_peers_follow(host);
 	return 0;
-}
-
-struct identity_members *host_identity_members(struct host *host)
-{
-	return &host->identity->own.members;
-}
-
-const struct identity *host_identity_own(const struct host *host)
-{
-	return &host->identity->own;
 }
 
 void host_identity_lost(struct host *host, const char *text)

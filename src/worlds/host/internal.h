@@ -12,14 +12,17 @@
  *   resolve.c    host names to addresses
  *   hello.c      the handshake, both sides
  *   hello_judge.c  what a hello says of us, and whether another one agrees
+ *   hello_say.c  what a hello says of us
  *   identity.c   ids, members, which connections belong to members for certain
  *   members.c    the list of the group's members as it changes; the end of a member that is removed
- *   lobby.c      the node of a daemon that does not know yet as which member it runs
+ *   identity_own.c  who we are, for those who only want to know
+ *   leave.c      the end of a node that is stopped, or has to leave
  *   peers.c      whom this host knows by name: the configuration's nodes, and members that come and
  *                go
  *   link.c       life of a link: cutting, queueing and writing
  *   link_states.c  its states, and which may follow which
  *   seats.c      who may stay connected when there is no room for everybody
+ *   seating.c    the lists of those who sit
  *   receive.c    reading and cutting frames out of the stream
  *   watchdog.c   time limits of every link
  *   tracing.c    the trace file, TRACE
@@ -96,8 +99,23 @@ struct peer {
 	struct traffic_series series[2][METHOD_NUMBER_MAX + 1];
 };
 
+/*
+ * What becomes of a link is a matter of who has made it: dial.c those that are dialled, listen.c
+ * those that are accepted. link.c knows neither.
+ */
+struct link_ops {
+	void (*readable)(struct link *link);  /* there is something to be read */
+	void (*connected)(struct link *link); /* dialled: the socket became writable, or failed */
+	void (*begin)(struct link *link);     /* dialled: an attempt to connect; accepted: NULL */
+	/* dialled: the attempt or the connection has failed; when may the next one begin? */
+	void (*pause)(struct link *link);
+	/* accepted: it is its member's, as that has said; what was kept is delivered */
+	void (*confirmed)(struct link *link);
+};
+
 struct link {
 	struct host *host;
+	const struct link_ops *ops;
 	link_id id;
 	bool dialled;
 	bool known; /* the node may hold the number: it is told when the link ends */
@@ -333,7 +351,7 @@ const char *address_format(const struct socket_address *address, char *out, size
 void link_confirmed(struct link *link);
 
 /* link.c */
-struct link *link_new(struct host *host, bool dialled);
+struct link *link_new(struct host *host, const struct link_ops *ops);
 /* A socket that has been connected, or is about to be. */
 void link_attach(struct link *link, int fd);
 void link_send(struct link *link, const struct message *message);
@@ -381,6 +399,8 @@ static inline bool link_is_trusted(const struct link *link)
 /* Reads only while the peer takes our output. */
 void link_update_reading(struct link *link);
 void link_account(struct link *link);
+/* Its turn comes to be read from, or to have its backlog taken. */
+void link_go_on(struct link *link);
 static inline size_t link_unsent(const struct link *link)
 {
 	return link->out.len - link->out_sent;
@@ -404,27 +424,23 @@ bool error_is_shortage(int error);
 void link_readable(struct link *link);
 /* Takes what strangers have sent: in turns, and not for longer than a part of the loop's turn. */
 void links_receive(struct host *host);
-/* Its output has become less. */
-void link_go_on(struct link *link);
 
 /* dial.c */
 link_id dial_link(struct host *host, const char *address);
 /* Begins an attempt to connect. */
 void dial_begin(struct link *link);
-/* The socket became writable, or failed. */
-void dial_connected(struct link *link);
 /* How long the present state, LINK_RESOLVING or LINK_CONNECTING, may last. */
 uint32_t dial_patience_ms(const struct link *link);
 /* It has lasted longer: the next address, or the end of the attempt. */
 void dial_out_of_patience(struct link *link);
 /* The hello has been accepted: what waited may leave. */
 void dial_opened(struct link *link);
-/* The attempt or the connection has failed: when may the next one begin? */
-void dial_pause(struct link *link);
 /* Node `name` has just connected to us, so it is up: do not wait to dial it. */
 void dial_peer_is_up(struct host *host, struct slice name);
 
 /* hello.c */
+/* Appends a hello to `target`. hello_say.c, as the next. */
+void hello_encode(const struct link *link, const char *target, struct buffer *out);
 void hello_send(struct link *link);
 /* The first frame of a connection; false: the link was cut. */
 bool hello_receive(struct link *link, const struct message *message);
@@ -442,8 +458,6 @@ int host_identity_renew_life(struct host *host) MUST_CHECK;
  */
 int host_identity_starting(struct host *host, char *error, size_t error_size) MUST_CHECK;
 void host_identity_started(struct host *host);
-/* Fills in what a hello says of us. */
-void host_identity_tell(const struct link *link, struct wire_hello *hello);
 /*
  * hello_judge.c. Does what the other side says of itself agree with us? 0, or the status and a text
  * for both.
@@ -497,6 +511,9 @@ void host_members_met(struct link *link);
 void host_members_told(struct link *link, const struct message *message);
 /* A member refuses us: we have taken part, and do not know it. Ends the process. */
 void host_identity_lost(struct host *host, const char *text);
+
+/* leave.c */
+void leave_init(struct host *host);
 
 /* listen.c */
 int listen_bind(struct host *host, const char *address, char *error, size_t error_size) MUST_CHECK;

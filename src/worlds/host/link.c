@@ -16,7 +16,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	host_touch(link->host);
-	link_readable(link);
+	link->ops->readable(link);
 }
 
 static void queue_flush(struct link *link)
@@ -34,16 +34,18 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 	host_touch(link->host);
 	link->writing = false; /* the event is not persistent */
 	if (link->state == LINK_CONNECTING)
-		dial_connected(link);
+		link->ops->connected(link);
 	else
 		queue_flush(link);
 }
 
-struct link *link_new(struct host *host, bool dialled)
+struct link *link_new(struct host *host, const struct link_ops *ops)
 {
+	bool dialled = ops->begin != NULL;
 	struct link *link = ALLOC(struct link);
 	link->host = host;
 	link->id = ++host->last_id;
+	link->ops = ops;
 	link->dialled = dialled;
 	link->fd = -1;
 	link->state = dialled ? LINK_IDLE : LINK_HELLO;
@@ -150,7 +152,7 @@ void link_cut(struct link *link, const char *why)
 		return;
 	log_lost(link, why);
 	if (link->dialled)
-		dial_pause(link);
+		link->ops->pause(link);
 	link_end(link);
 }
 
@@ -279,7 +281,7 @@ void link_send(struct link *link, const struct message *message)
 	struct host *host = link->host;
 	if (link->state == LINK_IDLE ||
 	    (link->state == LINK_PAUSED && host_now_us(host) >= link->retry_us))
-		dial_begin(link);
+		link->ops->begin(link);
 	switch (link->state) {
 	case LINK_RESOLVING:
 	case LINK_CONNECTING:
@@ -312,6 +314,14 @@ void link_send(struct link *link, const struct message *message)
 	case LINK_REFUSED:
 	case LINK_CUT: host->dropped_total++; break;
 	}
+}
+
+void link_go_on(struct link *link)
+{
+	if (!list_empty(&link->turn))
+		return;
+	list_push_back(&link->host->readable, &link->turn);
+	host_touch(link->host);
 }
 
 void link_update_reading(struct link *link)

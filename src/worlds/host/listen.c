@@ -88,9 +88,12 @@ static void on_accept_again(void *context)
 		timers_set(&host->timers, &host->accept_again, host_now_us(host) + ACCEPT_PAUSE_US);
 }
 
+static const struct link_ops accepted_ops = {.readable = link_readable,
+					     .confirmed = link_confirmed};
+
 static void take_connection(struct host *host, int fd, const struct socket_address *from)
 {
-	struct link *link = link_new(host, false);
+	struct link *link = link_new(host, &accepted_ops);
 	host->accepted_count++;
 	host->accepted_total++;
 	address_format(from, link->remote, sizeof link->remote);

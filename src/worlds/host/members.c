@@ -175,21 +175,3 @@ uint32_t host_starts_anew(const struct host *host)
 {
 	return host->identity->force;
 }
-
-/* In an input of its own: the node may be in the middle of something. */
-static void on_leave(void *context)
-{
-	struct host_identity *id = context;
-	host_stop(id->host);
-}
-
-void members_init(struct host_identity *id)
-{
-	timer_init(&id->leave, on_leave, id);
-}
-
-void members_leave(struct host_identity *id)
-{
-	if (!id->host->stopping)
-		timers_set(&id->host->timers, &id->leave, host_now_us(id->host));
-}

@@ -370,14 +370,6 @@ static void take_backlog(struct link *link)
 	link_account(link);
 }
 
-void link_go_on(struct link *link)
-{
-	if (!list_empty(&link->turn))
-		return;
-	list_push_back(&link->host->readable, &link->turn);
-	host_touch(link->host);
-}
-
 void link_readable(struct link *link)
 {
 	if (link_is_trusted(link) && !link->backlog)

@@ -39,12 +39,6 @@
 #define NEWCOMER_SLOW_US 500000u
 #define SHORTAGE_INTERVAL_US 1000000u
 
-void seats_init(struct host *host)
-{
-	list_init(&host->newcomers);
-	list_init(&host->strangers);
-}
-
 /* A node of the configuration, or a member of this node's group. */
 static bool is_node(const struct peer *peer)
 {
@@ -148,27 +142,6 @@ bool seat_take(struct link *link)
 		host->nstrangers++;
 	}
 	return true;
-}
-
-void seat_heard(struct link *link)
-{
-	if (link->seat != SEAT_STRANGER || link->seated.next == &link->host->strangers)
-		return;
-	list_remove(&link->seated);
-	list_push_back(&link->host->strangers, &link->seated);
-}
-
-void seat_leave(struct link *link)
-{
-	struct host *host = link->host;
-	switch (link->seat) {
-	case SEAT_NONE: return;
-	case SEAT_NEWCOMER: host->nnewcomers--; break;
-	case SEAT_STRANGER: host->nstrangers--; break;
-	case SEAT_MEMBER: link->peer->seats--; break;
-	}
-	list_remove(&link->seated);
-	link->seat = SEAT_NONE;
 }
 
 bool error_is_shortage(int error)
