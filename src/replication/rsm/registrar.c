@@ -144,12 +144,19 @@ static void ask(struct registrar *r)
 	buffer_free(&question);
 }
 
-bool registrar_hold(struct registrar *r, link_id from, const struct message *message,
+void registrar_hold(struct registrar *r, link_id from, const struct message *message,
 		    uint64_t client)
 {
+	char why[160];
 	if (r->count >= REGISTRAR_COMMANDS_MAX ||
-	    r->bytes + message->payload.len > REGISTRAR_BYTES_MAX)
-		return false;
+	    r->bytes + message->payload.len > REGISTRAR_BYTES_MAX) {
+		snprintf(why, sizeof why,
+			 "too many commands of clients that are not known here wait for the %s; "
+			 "try again",
+			 r->options.service);
+		r->options.refuse(r->options.context, from, message, STATUS_BUSY, why);
+		return;
+	}
 	struct held *held = ALLOC(struct held);
 	held->from = from;
 	held->client = client;
@@ -161,7 +168,6 @@ bool registrar_hold(struct registrar *r, link_id from, const struct message *mes
 	r->count++;
 	r->bytes += held->message.payload.len;
 	ask(r);
-	return true;
 }
 
 void registrar_link_down(struct registrar *r, link_id link)

@@ -60,8 +60,8 @@ struct registrar {
 void registrar_init(struct registrar *r, const struct registrar_options *options);
 /* Answers nobody. */
 void registrar_free(struct registrar *r);
-/* False: too much is held already. */
-bool registrar_hold(struct registrar *r, link_id from, const struct message *message,
+/* Until it is known; it is refused at once (BUSY) if too much is held already. */
+void registrar_hold(struct registrar *r, link_id from, const struct message *message,
 		    uint64_t client);
 void registrar_link_down(struct registrar *r, link_id link);
 /*

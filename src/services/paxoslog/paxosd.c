@@ -281,15 +281,7 @@ struct node *paxosd_create(const struct paxosd_options *options)
 {
 	struct paxosd *d = ALLOC(struct paxosd);
 	ASSERT(options->nmembers >= 1 && options->nmembers <= REPLICAS_MAX);
-	server_init(&d->server, &kind, &ops,
-		    &(struct server_options){.env = options->env,
-					     .log = options->log,
-					     .cluster = options->cluster,
-					     .name = options->name,
-					     .version = options->version,
-					     .nshards = options->nshards,
-					     .nmasters = options->nmasters,
-					     .masters = options->masters});
+	server_init(&d->server, &kind, &ops, &SERVER_OPTIONS_OF(options));
 	paxosd_requests_init(d);
 	d->server.app = paxoslog_app_create(&options->paxoslog);
 	create_rsm(d, options);

@@ -80,8 +80,7 @@ bool clients_admit(struct pb_node *n, link_id from, const struct message *reques
 		pb_refuse(n, from, request, STATUS_SESSION_EXPIRED,
 			  "client %" PRIu64 " sequence %" PRIu64 ": %s", command->client,
 			  command->sequence, session_judgement_text(judgement));
-	else if (!registrar_hold(&n->registrar, from, request, command->client))
-		pb_refuse(n, from, request, STATUS_BUSY,
-			  "too many commands of clients that are not known here wait; try again");
+	else
+		registrar_hold(&n->registrar, from, request, command->client);
 	return false;
 }

@@ -145,19 +145,6 @@ static const struct server_kind kind = {
 	.write_json = pb_write_json,
 };
 
-static void init_server(struct pb_node *n, const struct pb_node_options *options)
-{
-	server_init(&n->server, &kind, &ops,
-		    &(struct server_options){.env = options->env,
-					     .log = options->log,
-					     .cluster = options->cluster,
-					     .name = options->name,
-					     .version = options->version,
-					     .nshards = options->nshards,
-					     .nmasters = options->nmasters,
-					     .masters = options->masters});
-}
-
 /* The strings are the server's copies. */
 static void copy_options(struct pb_node *n, const struct pb_node_options *options)
 {
@@ -180,7 +167,7 @@ struct node *pb_node_create(const struct pb_node_options *options)
 	ASSERT(options->nviews <= REPLICAS_MAX);
 	ASSERT(options->ping_interval_ms > 0 && options->dead_pings > 0);
 	struct pb_node *n = ALLOC(struct pb_node);
-	init_server(n, options);
+	server_init(&n->server, &kind, &ops, &SERVER_OPTIONS_OF(options));
 	copy_options(n, options);
 	timer_init(&n->stop_timer, finish_stop, n);
 	pb_state_init(&n->state, options->sessions_max, options->session_idle_us);

@@ -60,11 +60,7 @@ void clients_init(struct shardkv_node *n)
 void clients_unregistered(void *node, link_id from, const struct message *message, uint64_t client)
 {
 	struct shardkv_node *n = node;
-	if (!registrar_hold(&n->registrar, from, message, client))
-		shardkv_node_refuse(
-			n, from, message, STATUS_BUSY, 0,
-			"too many commands of clients that are not known here wait for the shard "
-			"masters; try again");
+	registrar_hold(&n->registrar, from, message, client);
 }
 
 void clients_refuse_register(struct node *node, link_id from, const struct message *message)

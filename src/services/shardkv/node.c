@@ -157,19 +157,13 @@ static const struct server_kind kind = {
 
 static void init_server(struct shardkv_node *n, const struct shardkv_node_options *options)
 {
+	struct server_options server = SERVER_OPTIONS_OF(options);
 	const char *told[REPLICAS_MAX];
 	for (uint32_t i = 0; i < options->nmasters; i++)
 		told[i] = options->client_masters[i] != NULL ? options->client_masters[i]
 							     : options->masters[i];
-	server_init(&n->server, &kind, &shardkv_node_ops,
-		    &(struct server_options){.env = options->env,
-					     .log = options->log,
-					     .cluster = options->cluster,
-					     .name = options->name,
-					     .version = options->version,
-					     .nshards = options->nshards,
-					     .nmasters = options->nmasters,
-					     .masters = told});
+	server.masters = told;
+	server_init(&n->server, &kind, &shardkv_node_ops, &server);
 }
 
 /* The strings are the server's copies. */

@@ -221,14 +221,7 @@ static void add_metrics(struct shardmaster *master)
 
 static void init_server(struct shardmaster *master, const struct shardmaster_options *options)
 {
-	struct server_options server = {
-		.env = options->env,
-		.log = options->log,
-		.cluster = options->cluster,
-		.name = options->name,
-		.version = options->version,
-		.nshards = options->nshards,
-	};
+	struct server_options server = SERVER_OPTIONS_WITHOUT_MASTERS_OF(options);
 	const char *masters[REPLICAS_MAX];
 
 	for (uint32_t i = 0; i < options->nmembers && i < REPLICAS_MAX; i++)

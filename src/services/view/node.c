@@ -120,15 +120,7 @@ struct node *view_node_create(const struct view_node_options *options)
 				       .clients = registered_clients,
 				       .context = n};
 	ASSERT(options->ping_interval_ms > 0 && options->dead_pings > 0);
-	server_init(&n->server, &kind, &ops,
-		    &(struct server_options){.env = options->env,
-					     .log = options->log,
-					     .cluster = options->cluster,
-					     .name = options->name,
-					     .version = options->version,
-					     .nshards = options->nshards,
-					     .nmasters = options->nmasters,
-					     .masters = options->masters});
+	server_init(&n->server, &kind, &ops, &SERVER_OPTIONS_OF(options));
 	n->ping_interval_us = 1000ull * options->ping_interval_ms;
 	view_table_init(&n->table, options->dead_pings * n->ping_interval_us);
 	timer_init(&n->tick, view_leader_tick, n);

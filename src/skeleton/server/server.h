@@ -74,6 +74,27 @@ struct server_options {
 	const char *const *masters; /* HOST:PORT, as clients are told them */
 };
 
+/*
+ * Of the options of a service, which have members of these names: what they say is said once. A
+ * service that tells others than it is told itself sets `masters` afterwards.
+ */
+#define SERVER_OPTIONS_WITHOUT_MASTERS_OF(options) \
+	((struct server_options){.env = (options)->env, \
+				 .log = (options)->log, \
+				 .cluster = (options)->cluster, \
+				 .name = (options)->name, \
+				 .version = (options)->version, \
+				 .nshards = (options)->nshards})
+#define SERVER_OPTIONS_OF(options) \
+	((struct server_options){.env = (options)->env, \
+				 .log = (options)->log, \
+				 .cluster = (options)->cluster, \
+				 .name = (options)->name, \
+				 .version = (options)->version, \
+				 .nshards = (options)->nshards, \
+				 .nmasters = (options)->nmasters, \
+				 .masters = (options)->masters})
+
 struct server {
 	struct node node;
 	const struct server_kind *kind;
