@@ -179,6 +179,8 @@ static uint32_t apply_entry(struct rsm *rsm, const struct consensus_chosen *chos
 				" cannot be applied (%s): this program may be older than its group",
 				chosen->slot, status_text(status));
 	}
+	/* Each command of our own entry had its requester, and was answered or is remembered. */
+	ASSERT(!ours || count == batch->count);
 	if (batch != NULL)
 		batch_release(rsm, batch);
 	rsm->applied = chosen->slot;
@@ -200,6 +202,7 @@ void apply_chosen(struct rsm *rsm)
 		turn->applied += chosen.value == NULL ? 0 : chosen.value->len;
 		turn->commands += apply_entry(rsm, &chosen);
 	}
+	ASSERT(rsm->applied <= consensus_chosen_slot(rsm->core));
 	if (rsm->applied < consensus_chosen_slot(rsm->core))
 		rsm_go_on(rsm, 0);
 	if (rsm->applied == before)

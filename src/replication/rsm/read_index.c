@@ -242,6 +242,8 @@ static void told(struct rsm *rsm, uint64_t sequence, uint64_t slot)
 	if (sequence <= reads->told || sequence > reads->asked)
 		return;
 	reads->told = sequence;
+	/* Those that are asked for stand behind it, in their order. */
+	ASSERT(reads->told <= reads->asked);
 	while ((read = first_of(&reads->asking)) != NULL && read->sequence <= sequence) {
 		read->query.slot = slot;
 		list_remove(&read->link);
@@ -262,6 +264,7 @@ static void serve_list(struct rsm *rsm, struct list *list)
 {
 	struct indexed_read *read;
 	while ((read = first_of(list)) != NULL && read->query.slot <= rsm->applied) {
+		ASSERT(!rsm->restoring && !rsm->state_lost);
 		struct pending_query query = read->query;
 		drop(rsm, read);
 		if (query.requester.link != 0 && enough(rsm)) {
@@ -322,6 +325,7 @@ void read_index_asked(struct rsm *rsm, const struct wire_read_index *m)
 	struct read_index *reads = &rsm->reads;
 	uint32_t index = rsm_seat(rsm, m->from);
 	uint64_t ballot = consensus_epoch(rsm->core);
+	ASSERT(index != UINT32_MAX && m->sequence <= SEQUENCE_MASK);
 	/* Who does not lead says nothing: the other one will find out who does, and asks again. */
 	if (consensus_role(rsm->core) != CONSENSUS_LEADER || rsm->stopping)
 		return;

@@ -18,6 +18,8 @@ static size_t batch_bytes(const struct batch *batch)
 
 void batch_release(struct rsm *rsm, struct batch *batch)
 {
+	ASSERT(rsm->pending_requests >= batch->count && rsm->queued_extra >= batch->extra);
+	ASSERT(batch->value == NULL || rsm->proposed_bytes >= batch->value->len);
 	if (batch->value != NULL)
 		rsm->proposed_bytes -= batch->value->len;
 	rsm->queued_extra -= batch->extra;

@@ -31,6 +31,7 @@ static void session_free(struct sessions *s, struct session *session)
 		reply_free(session, &session->replies[session->first + i]);
 	map_remove(&s->by_client, session->client);
 	list_remove(&session->order);
+	ASSERT(session->reply_bytes == 0 && (session->returned || s->once_count > 0));
 	s->once_count -= !session->returned;
 	free(session->replies);
 	free(session);
@@ -67,6 +68,8 @@ static struct session *first_of(struct list *list)
 
 static void evict(struct sessions *s, struct session *session)
 {
+	/* It must be remembered as evicted: else it would count as one that has never been. */
+	ASSERT(session != NULL && session->table == s);
 	if (s->first_version)
 		id_ranges_raise(&s->evicted, session->client);
 	else
@@ -90,6 +93,7 @@ void sessions_limit(struct sessions *s, uint64_t count_max, uint64_t idle_us)
 	s->first_version = false;
 	while (s->by_client.count > s->count_max)
 		evict_one(s);
+	ASSERT(s->by_client.count <= s->count_max);
 }
 
 static void expire(struct sessions *s, struct list *list, uint64_t now_us)
@@ -117,6 +121,7 @@ static struct session *create(struct sessions *s, uint64_t client)
 	list_init(&session->order);
 	map_put(&s->by_client, client, session);
 	s->once_count++;
+	ASSERT(s->by_client.count <= s->count_max && s->once_count <= s->by_client.count);
 	return session;
 }
 
@@ -187,6 +192,8 @@ static void acknowledge(struct session *session, uint64_t acknowledged)
 	}
 	if (session->count == 0)
 		session->first = 0;
+	/* What is kept has not been acknowledged. */
+	ASSERT(session->count == 0 || session->replies[session->first].sequence >= acknowledged);
 }
 
 /* The position of the first kept reply with a sequence ≥ sequence. */
@@ -327,6 +334,9 @@ void sessions_record(struct session *session, uint64_t sequence, struct slice bo
 {
 	make_room(session);
 	uint32_t at = position(session, sequence);
+	/* sessions_begin() has let it pass: there is room, and it has no answer yet. */
+	ASSERT(session->count < SESSION_WINDOW_MAX);
+	ASSERT(at == session->count || session->replies[session->first + at].sequence > sequence);
 	struct session_reply *r = &session->replies[session->first + at];
 	memmove(r + 1, r, (session->count - at) * sizeof *r);
 	session->count++;

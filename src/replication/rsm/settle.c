@@ -23,6 +23,8 @@ void settle_lived(struct rsm *rsm)
 		rsm->lived_us += step_us < most_us ? step_us : most_us;
 	if (!rsm->leading || rsm->lived_us < rsm->group.lived_us)
 		rsm->lived_us = rsm->group.lived_us;
+	/* What is proposed next makes no session younger. */
+	ASSERT(rsm->lived_us >= rsm->group.lived_us);
 }
 
 /* ---- settings ---- */

@@ -253,6 +253,7 @@ void snapshot_receive_start(struct rsm *rsm, uint32_t from, uint64_t slot_min)
 	struct snapshot_receive *r = &rsm->receive;
 	if (r->step != RECEIVE_IDLE || node_now_us(rsm->node) < rsm->receive_after_us)
 		return;
+	ASSERT(r->under_way == 0 && r->file == NULL && !rsm->restoring);
 	/*
 	 * The file may be damaged on its disk, of which it knows nothing: to be asked for a newer
 	 * one makes it take one.
@@ -327,6 +328,7 @@ static void sync_between(struct rsm *rsm)
 static void piece_written(struct rsm *rsm, const struct disk_request *request)
 {
 	struct snapshot_receive *r = &rsm->receive;
+	ASSERT(request->offset >= r->offset && request->offset < window_end(r));
 	piece_become(piece_at(rsm, request->offset), PIECE_WRITTEN);
 	while (r->offset < r->total && piece_at(rsm, r->offset)->state == PIECE_WRITTEN) {
 		piece_become(piece_at(rsm, r->offset), PIECE_WANTED);
@@ -396,6 +398,7 @@ static void begin_restore(struct rsm *rsm)
 		return;
 	}
 	snapshot_take_abort(rsm);
+	ASSERT(!rsm->restoring && rsm->take.image == NULL);
 	rsm->restoring = true;
 	rsm_set_electable(rsm);
 	state_restore_begin(rsm);
@@ -445,6 +448,8 @@ static void restored(struct rsm *rsm)
 		useless(rsm, "the state does not have the hash that its maker gave");
 		return;
 	}
+	/* Nothing has been applied meanwhile, and the state goes forwards. */
+	ASSERT(rsm->restoring && !is_late(rsm) && r->read_at == r->total);
 	rsm->applied = r->slot;
 	state_restore_end(rsm, header);
 	if (identity_check(rsm) != 0)

@@ -12,6 +12,7 @@ static void piece_read(struct disk_request *request)
 {
 	struct snapshot_read *read = LIST_ITEM(request, struct snapshot_read, request);
 	struct rsm *rsm = read->rsm;
+	ASSERT(request->offset < read->total && read->total - request->offset >= request->len);
 	if (request->status == 0) {
 		union peer_message m = {.snapshot_chunk = {
 						.slot = read->slot,

@@ -268,6 +268,8 @@ static void take_next(struct rsm *rsm)
 	case TAKE_IDLE: ASSERT(false);
 	case TAKE_SYNC_DIRECTORY: break;
 	}
+	/* It ends with its end, and the state has not been replaced since it began. */
+	ASSERT(t->complete && t->header.slot <= rsm->applied && !rsm->restoring);
 	struct disk_file *file = t->file;
 	t->file = NULL;
 	take_end(rsm, true);

@@ -52,6 +52,7 @@ static struct parked *parked_of(struct list *link)
 static void unpark(struct shardkv_node *n, struct parked *p)
 {
 	ASSERT(n->claims.nparked > 0);
+	ASSERT(n->claims.parked_bytes >= p->message.payload.len);
 	list_remove(&p->link);
 	n->claims.nparked--;
 	n->claims.parked_bytes -= p->message.payload.len;
@@ -235,6 +236,7 @@ static void on_claim_done(void *context, int status, struct slice payload)
 	struct shardkv_node *n = context;
 	struct claims *c = &n->claims;
 	struct wire_master_reply reply;
+	ASSERT(c->state == CLAIM_ASKED && c->call != NULL);
 	c->call = NULL;
 	arena_reset(&n->server.arena);
 	if (status == 0)
@@ -266,6 +268,7 @@ static void on_claim_done(void *context, int status, struct slice payload)
 static void propose_grant(struct shardkv_node *n)
 {
 	struct claims *c = &n->claims;
+	ASSERT(n->serving && c->nshards > 0);
 	bool missing = false;
 	for (uint32_t i = 0; i < c->nshards && !missing; i++)
 		missing = !shardkv_app_is_granted(n->server.app, c->shards[i]);
@@ -292,6 +295,7 @@ static void propose_grant(struct shardkv_node *n)
 static void start_claim(struct shardkv_node *n)
 {
 	struct claims *c = &n->claims;
+	ASSERT(n->serving && c->state == CLAIM_NONE && c->call == NULL && c->nshards == 0);
 	if (node_now_us(&n->server.node) < c->retry_at_us) {
 		node_timer_at(&n->server.node, &n->work, c->retry_at_us);
 		return;

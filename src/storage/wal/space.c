@@ -92,6 +92,8 @@ static void submit(struct wal *wal, struct disk_request *request, enum disk_oper
 
 static void create_free_file(struct wal *wal, uint64_t capacity)
 {
+	/* One at a time: there is one request for it, and one place for what it makes. */
+	ASSERT(!wal->creating && wal->created.file == NULL && capacity >= WAL_HEADER_BYTES);
 	wal->creating = true;
 	wal->created = (struct wal_free){.number = wal->next_free_number++, .capacity = capacity};
 	wal_name(wal->create_name, wal->free_prefix, wal->created.number);
@@ -131,6 +133,7 @@ bool wal_full(const struct wal *wal)
 uint64_t wal_room(const struct wal *wal)
 {
 	const struct wal_segment *tail = wal_tail(wal);
+	ASSERT(wal->tail_offset <= tail->capacity);
 	if (!tail->ready && wal->free_count == 0)
 		return 0;
 	return tail->capacity - wal->tail_offset;
@@ -188,6 +191,7 @@ static void free_file_synced(struct disk_request *request)
 	struct wal *wal = request->owner;
 	if (!wal_went_well(wal, request->status, "syncing a new log segment failed"))
 		return;
+	ASSERT(wal->creating && wal->created.file != NULL);
 	struct wal_free file = wal->created;
 	wal->created.file = NULL;
 	wal->creating = false;
@@ -271,6 +275,7 @@ static void segment_unlinked(struct disk_request *request)
 	struct wal *wal = request->owner;
 	if (!wal_went_well(wal, request->status, "recycling a log segment failed"))
 		return;
+	ASSERT(wal->releasing != NULL && wal->releasing->readers == 0);
 	submit(wal, request, DISK_SYNC_DIRECTORY, release_synced);
 }
 

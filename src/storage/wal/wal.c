@@ -174,6 +174,7 @@ static int create_free(struct wal *wal, struct wal_free *out)
 static int create_first(struct wal *wal)
 {
 	struct wal_free file;
+	ASSERT(wal->segment_count == 0 && wal->sequence == 0);
 	if (!wal_free_take(wal, wal->options.segment_bytes, &file)) {
 		int status = create_free(wal, &file);
 		if (status != 0)
@@ -276,6 +277,8 @@ int wal_open(struct wal **out, const struct wal_options *options,
 		wal_close(wal);
 		return status;
 	}
+	/* What is appended next goes behind all that was found, into a file that is there. */
+	ASSERT(wal->segment_count > 0 && wal_tail(wal)->file != NULL && wal_tail(wal)->ready);
 	*out = wal;
 	return 0;
 }
