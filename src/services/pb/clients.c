@@ -43,7 +43,7 @@ static bool known(void *context, uint64_t highest)
 static void again(void *context, link_id from, const struct message *message)
 {
 	struct pb_node *n = context;
-	primary_request(&n->server.node, from, message);
+	server_request(&n->server.node, from, message);
 }
 
 static void refuse(void *context, link_id from, const struct message *message, int status,

@@ -4,7 +4,9 @@
  *   node.c     life, the way of messages, the turn
  *   states.c   what this server is in its view, and may become
  *   pings.c    pinging the view service, adopting views
- *   primary.c  requests of clients, held answers
+ *   primary.c  requests of clients
+ *   held.c     … whose answers wait for the backup
+ *   refuse.c   refusals
  *   clients.c  their ids, lived time
  *   stream.c   the frames of a view, state transfer
  *   send.c     their way to the backup, and its confirmations
@@ -182,7 +184,7 @@ void pb_become(struct pb_node *n, enum pb_standing standing);
 /* … and n->stream.transfer, likewise. */
 void pb_transfer_becomes(struct pb_node *n, enum transfer transfer);
 
-/* ---- node.c ---- */
+/* ---- refuse.c ---- */
 
 void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status,
 	       const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -205,6 +207,12 @@ bool pings_fresh(struct pb_node *n);
 /* ---- primary.c ---- */
 
 void primary_request(struct node *node, link_id from, const struct message *request);
+
+/* ---- held.c ---- */
+
+/* The answer stands in the frame's `replies`, from `offset` on. */
+void primary_hold(struct pb_node *n, struct frame *frame, link_id from,
+		  const struct message *request, int status, size_t offset);
 /* Sends the held answers of a frame. */
 void primary_release(struct pb_node *n, struct frame *frame);
 /*

@@ -1,8 +1,6 @@
 /* Life of a pbserver, and the way of its messages. */
 #include "pb/node.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -12,20 +10,6 @@
 
 /* Freed at the end of each turn: some hundred microseconds. */
 #define IDLE_NODES 32u
-
-void pb_refuse(struct pb_node *n, link_id to, const struct message *request, int status,
-	       const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	struct wire_error error = {.message = slice_string(text)};
-	if (status == STATUS_NOT_LEADER && !pb_is_primary(n))
-		error.leader = n->primary.wire.address;
-	server_refuse_error(&n->server, to, request, status, &error);
-}
 
 /*
  * An orderly stop is over when nobody waits for an answer and the view service knows; or when that

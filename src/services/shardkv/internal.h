@@ -4,7 +4,9 @@
  *   app.c        life, limits, admit, apply
  *   ownership.c  configurations, grants, which group a key belongs to
  *   ops.c        one operation on the staged state
- *   txn.c        staging, compares, commit
+ *   txn.c        compares, branches, commit
+ *   staged.c     … what is not committed yet
+ *   refuse.c     refusals
  *   query.c      keys and scans
  *   snapshot.c   image and restore
  *   audit.c      the state hashed from its contents, shard by shard
@@ -159,6 +161,8 @@ void ownership_set_config(struct shardkv_app *a, struct shard_config *config);
  */
 void txn_execute(struct shardkv_app *a, const struct wire_kv_command *command,
 		 const struct apply_context *context, struct reply *reply);
+/* ---- staged.c ---- */
+
 /* The record as the command sees it now: its own writes before the store. */
 bool txn_get(struct shardkv_app *a, uint32_t shard, struct slice key, struct store_record *out);
 /*

@@ -7,20 +7,6 @@
 #include "cores/cores.h"
 #include "wire/method.h"
 
-void shardkv_node_wake(struct shardkv_node *n)
-{
-	node_timer_after(&n->server.node, &n->work, 0);
-}
-
-void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request,
-			 int status, uint64_t config, const char *text)
-{
-	struct wire_error error = {.message = slice_string(text), .config = config};
-	unsigned code = status_to_wire(status);
-	shardkv_app_counters(n->server.app)->refusals[code < SHARDKV_STATUS_CODES ? code : 0]++;
-	server_refuse_error(&n->server, link, request, status, &error);
-}
-
 /* Everything that callbacks have put off. */
 static void work(void *data)
 {

@@ -113,7 +113,11 @@ static inline struct shardkv_node *shardkv_node_of(struct node *node)
 /* ---- node.c ---- */
 
 /* Asks for shardkv_node_work() at once. */
-void shardkv_node_wake(struct shardkv_node *n);
+static inline void shardkv_node_wake(struct shardkv_node *n)
+{
+	node_timer_after(&n->server.node, &n->work, 0);
+}
+/* node_refuse.c */
 void shardkv_node_refuse(struct shardkv_node *n, link_id link, const struct message *request,
 			 int status, uint64_t config, const char *text);
 

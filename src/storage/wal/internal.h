@@ -4,6 +4,7 @@
  *   format.c     bytes of headers and records
  *   recover.c    reading the segments at start-up: the decision table of wal.h
  *   salvage.c    … one that is damaged
+ *   segments.c   the list of segments; what ends everything
  *   wal.c        opening, creating the first segment, closing
  *   range.c      which segments there are
  *   write.c      append, group commit, opening the next segment

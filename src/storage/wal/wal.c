@@ -58,19 +58,6 @@ static void close_file(struct wal *wal, struct disk_file *file)
 	(void)status; /* Nothing that matters is unsynced, and there is nothing to be done. */
 }
 
-struct wal_segment *wal_add_segment(struct wal *wal, uint64_t id, uint64_t capacity)
-{
-	ASSERT(id <= UINT32_MAX && capacity <= UINT32_MAX);
-	ASSERT(wal->segment_count == 0 || wal_tail(wal)->id < id);
-	ALLOC_ROOM(wal->segments, wal->segment_count, wal->segment_capacity, 8);
-	struct wal_segment *segment = ALLOC(struct wal_segment);
-	segment->id = id;
-	segment->capacity = capacity;
-	segment->place = wal_place(id, wal->options.group, wal->options.replica);
-	wal->segments[wal->segment_count++] = segment;
-	return segment;
-}
-
 static int compare_numbers(const void *a, const void *b)
 {
 	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -372,16 +359,4 @@ uint64_t wal_operations(const struct wal *wal)
 const struct wal_counters *wal_counters(const struct wal *wal)
 {
 	return &wal->counters;
-}
-
-bool wal_went_well(struct wal *wal, int status, const char *why)
-{
-	wal->operations++;
-	if (wal->failed)
-		return false;
-	if (status == 0)
-		return true;
-	wal->failed = true;
-	wal->options.fatal(wal->options.context, status, why);
-	return false;
 }
