@@ -72,6 +72,3 @@ START_TEST(a_table_is_sound_if_all_of_it_can_be_reached)
 	ck_assert(!state_table_is_sound(&nowhere, DOOR_SHUT));
 }
 END_TEST
-
-CHECK_MAIN("states", a_move_of_the_table_is_made, any_other_move_ends_the_process,
-	   states_have_names, a_table_is_sound_if_all_of_it_can_be_reached)

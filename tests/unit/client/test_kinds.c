@@ -63,6 +63,3 @@ START_TEST(peers_are_asked_for_reads_and_changes)
 	}
 }
 END_TEST
-
-CHECK_MAIN("client kinds", every_kind_has_a_whole_row, who_waits_goes_on_at_its_step,
-	   peers_are_asked_for_reads_and_changes)

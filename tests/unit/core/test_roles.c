@@ -63,6 +63,3 @@ START_TEST(other_moves_end_the_process)
 	ck_assert(check_aborts(lead_without_promises));
 }
 END_TEST
-
-CHECK_MAIN("consensus_roles", every_role_can_be_reached, only_a_candidate_becomes_the_leader,
-	   every_role_ends_as_a_follower, moves_are_told, other_moves_end_the_process)

@@ -32,6 +32,3 @@ START_TEST(a_cut_link_comes_back_by_dialling_only)
 	}
 }
 END_TEST
-
-CHECK_MAIN("link_states", every_state_of_a_link_can_be_reached, a_link_opens_after_its_hello_only,
-	   a_cut_link_comes_back_by_dialling_only)

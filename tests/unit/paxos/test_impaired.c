@@ -103,9 +103,9 @@ START_TEST(who_knows_less_than_the_own_log_is_asked)
 		uint32_t other = self % 3 + 1;
 		damaged_replica(&b, self);
 		receive(&b, METHOD_PRE_VOTE,
-			(struct wire_paxos){
+			(struct wire_peer_any){
 				.from = other, .ballot = ballot_make(3, other), .chosen = 3});
-		const struct consensus_send *fetch = sent(settle(&b), other, METHOD_FETCH);
+		const struct sent *fetch = sent(settle(&b), other, METHOD_FETCH);
 		ck_assert_ptr_nonnull(fetch);
 		ck_assert_uint_eq(fetch->message.slot, 2);
 		paxos_destroy(b.core);

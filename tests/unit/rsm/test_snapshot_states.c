@@ -36,6 +36,3 @@ START_TEST(no_step_on_the_way_to_the_name_is_left_out)
 	}
 }
 END_TEST
-
-CHECK_MAIN("snapshot_states", every_state_of_a_snapshot_can_be_reached, each_step_can_be_given_up,
-	   no_step_on_the_way_to_the_name_is_left_out)
