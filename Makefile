@@ -85,7 +85,7 @@ TEST_BIN := $(TESTS:%.c=$(BUILD)/%)
 # What the system tests run against a cluster: a program for each file.
 SYSTEM_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/system/*.c))
 TEST_SCRIPTS := $(shell for script in tests/model/test_*.py tests/unit/*/*.sh tests/scenario/*.sh tests/sim/*.sh tests/bench/instructions.sh tests/bench/docs.sh; do if [ -x $$script ]; then echo $$script; fi; done)
-SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh; do if [ -x $$script ]; then echo $$script; fi; done)
+SYSTEM_SCRIPTS := $(shell for script in tests/system/*.sh tests/bench/copies.sh; do if [ -x $$script ]; then echo $$script; fi; done)
 SYSTEM_TESTS := $(sort $(foreach script,$(SYSTEM_SCRIPTS),$(if $(filter lib%,$(notdir $(script))),,$(script))))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/support/*.c))
 TEST_LIB := $(if $(TEST_SUPPORT),$(BUILD)/lib/libtest.a)
@@ -193,7 +193,7 @@ $(BUILD)/tests/replay/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/rep
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
 
-tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_load
+tests: all $(TEST_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(BUILD)/tests/bench/calm_load $(BUILD)/tests/bench/put_values
 
 check: tests
 	@tests/run.sh $(BUILD)/tests $(TEST_SCRIPTS) tests/layers.sh tests/courses.sh tests/mutants_fit.sh tests/ports.sh \
