@@ -29,43 +29,56 @@ static struct slice slice_of(struct synod_bytes bytes)
 	return slice(bytes.data, bytes.len);
 }
 
-/* A request with room for its body and slots behind it, and `extra` bytes behind these. */
-static int make(struct client_request **out, enum client_kind kind, struct slice body,
-		const uint16_t *slots, uint32_t nslots, size_t extra)
+/* False: no memory. Room for a body of so many bytes, and for the head of a COMMAND before it. */
+static bool body_begin(struct buffer *body, size_t bytes)
 {
-	if (body.len > BODY_BYTES_MAX)
-		return STATUS_TOO_LARGE;
+	if (!buffer_try_reserve(body, CLIENT_HEAD_BYTES + bytes))
+		return false;
+	body->len = CLIENT_HEAD_BYTES;
+	return true;
+}
+
+/* A request with room for its slots, and `extra` bytes behind these. */
+static int make(struct client_request **out, enum client_kind kind, const uint16_t *slots,
+		uint32_t nslots, size_t extra)
+{
 	size_t slots_bytes = nslots * sizeof *slots;
-	struct client_request *request = malloc(sizeof *request + slots_bytes + body.len + extra);
+	struct client_request *request = malloc(sizeof *request + slots_bytes + extra);
 	if (request == NULL)
 		return STATUS_NO_MEMORY;
 	*request = (struct client_request){.kind = kind, .nslots = nslots};
 	request->slots = (uint16_t *)(void *)(request + 1);
-	uint8_t *bytes = (uint8_t *)request->slots + slots_bytes;
 	if (nslots > 0)
 		memcpy(request->slots, slots, slots_bytes);
-	if (body.len > 0)
-		memcpy(bytes, body.data, body.len);
-	request->body = slice(bytes, body.len);
 	list_init(&request->link);
 	list_init(&request->waiting);
 	*out = request;
 	return 0;
 }
 
-/* Takes the body out of a buffer that is then freed. */
+/* Takes the body over, which body_begin() has begun; or there is none. If it fails, it is freed. */
 static int make_take(struct client_request **out, enum client_kind kind, struct buffer *body,
 		     const uint16_t *slots, uint32_t nslots)
 {
-	int status = make(out, kind, buffer_slice(body), slots, nslots, 0);
-	buffer_free(body);
-	return status;
+	ASSERT(body->len == 0 || body->len >= CLIENT_HEAD_BYTES);
+	bool fits = body->len <= CLIENT_HEAD_BYTES + BODY_BYTES_MAX;
+	int status = fits ? make(out, kind, slots, nslots, 0) : STATUS_TOO_LARGE;
+	if (status != 0) {
+		buffer_free(body);
+		return status;
+	}
+	(*out)->block = body->data;
+	if (body->len > 0)
+		(*out)->body = slice(body->data + CLIENT_HEAD_BYTES, body->len - CLIENT_HEAD_BYTES);
+	*body = (struct buffer){0};
+	return 0;
 }
 
 void client_request_free(struct client_request *request)
 {
 	free(request->addresses);
 	free(request->expired_why);
+	free(request->block);
 	free(request);
 }
 
@@ -102,8 +115,8 @@ int client_request_op(struct client_request **out, const struct synod_op *op)
 		return status;
 	uint16_t slot = (uint16_t)hashslot_of_key(wire.key);
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX + op->key.len +
-					       op->value.len + op->expect.len))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX + op->key.len + op->value.len +
+				       op->expect.len))
 		return STATUS_NO_MEMORY;
 	if (op->kind == SYNOD_OP_GET) {
 		wire_kv_query_encode(&(struct wire_kv_query){.nkeys = 1, .keys = &wire.key}, &body);
@@ -165,8 +178,8 @@ static int make_txn(struct client_request **out, const struct synod_txn *txn,
 	if (status != 0)
 		return status;
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX * parts->nslots +
-					       parts->bytes))
+	if (!body_begin(&body,
+			MESSAGE_BYTES_MAX + ELEMENT_BYTES_MAX * parts->nslots + parts->bytes))
 		return STATUS_NO_MEMORY;
 	struct wire_kv_command command = {
 		.nthen = (uint32_t)txn->nthen,
@@ -209,7 +222,7 @@ int client_request_pb(struct client_request **out, const struct synod_op *op)
 int client_request_view(struct client_request **out, bool history, bool servers)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_view_query_encode(&(struct wire_view_query){.history = history, .servers = servers},
 			       &body);
@@ -219,7 +232,7 @@ int client_request_view(struct client_request **out, bool history, bool servers)
 int client_request_view_reset(struct client_request **out, uint64_t number)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_view_command_encode(
 		&(struct wire_view_command){.op = WIRE_VIEW_RESET, .number = number}, &body);
@@ -230,8 +243,7 @@ int client_request_scan(struct client_request **out, const struct synod_scan *sc
 {
 	if (scan->start.len > BODY_BYTES_MAX / 4 || scan->end.len > BODY_BYTES_MAX / 4)
 		return STATUS_TOO_LARGE;
-	int status = make(out, CLIENT_SCAN, slice(NULL, 0), NULL, 0,
-			  scan->start.len + scan->end.len);
+	int status = make(out, CLIENT_SCAN, NULL, 0, scan->start.len + scan->end.len);
 	if (status != 0)
 		return status;
 	struct client_request *request = *out;
@@ -259,7 +271,7 @@ static int make_master(struct client_request **out, const struct wire_master_com
 		for (uint32_t j = 0; j < command->groups[i].nmembers; j++)
 			bytes += ELEMENT_BYTES_MAX + command->groups[i].members[j].len;
 	}
-	if (!buffer_try_reserve(&body, bytes))
+	if (!body_begin(&body, bytes))
 		return STATUS_NO_MEMORY;
 	wire_master_command_encode(command, &body);
 	return make_take(out, CLIENT_MASTER_WRITE, &body, NULL, 0);
@@ -335,7 +347,7 @@ int client_request_rebalance(struct client_request **out)
 int client_request_config(struct client_request **out, uint64_t number)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_master_query_encode(&(struct wire_master_query){.number = number}, &body);
 	return make_take(out, CLIENT_MASTER_READ, &body, NULL, 0);
@@ -390,7 +402,7 @@ int client_request_status(struct client_request **out, const char *address)
 int client_request_trace(struct client_request **out, const char *address, uint64_t id)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_trace_request_encode(id, &body);
 	return address != NULL ? make_addressed(out, CLIENT_TRACE, &body, &address, 1)
@@ -401,7 +413,7 @@ int client_request_transfer(struct client_request **out, const char *const *memb
 			    size_t nmembers, uint32_t replica)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_transfer_encode(replica, &body);
 	return make_addressed(out, CLIENT_TRANSFER, &body, members, nmembers);
@@ -415,7 +427,7 @@ int client_request_members(struct client_request **out, const char *address)
 int client_request_force(struct client_request **out, const char *address, uint32_t generation)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_force_encode(
 		&(struct wire_force){.confirmed = generation != 0, .generation = generation},
@@ -432,7 +444,7 @@ int client_request_change(struct client_request **out, const char *const *member
 	if (change->op < SYNOD_MEMBER_ADD || change->op > SYNOD_MEMBER_PROMOTE ||
 	    strlen(name) > NAME_BYTES_MAX || strlen(address) > ADDRESS_BYTES_MAX)
 		return STATUS_BAD_REQUEST;
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + strlen(name) + strlen(address)))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX + strlen(name) + strlen(address)))
 		return STATUS_NO_MEMORY;
 	wire_change_members_encode(
 		&(struct wire_change_members){.op = (enum wire_change_op)change->op,
@@ -466,7 +478,7 @@ int client_request_log_append(struct client_request **out, const struct synod_by
 		bytes += values[i].len + NUMBER_BYTES_MAX;
 	}
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, bytes))
+	if (!body_begin(&body, bytes))
 		return STATUS_NO_MEMORY;
 	wire_log_command_encode(
 		&(struct wire_log_command){.nvalues = (uint32_t)count, .values = slices, .at = at},
@@ -479,7 +491,7 @@ int client_request_log_trim(struct client_request **out, uint64_t slot)
 	struct buffer body = {0};
 	if (slot == 0)
 		return STATUS_BAD_REQUEST;
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_log_command_encode(&(struct wire_log_command){.trim = slot}, &body);
 	return make_take(out, CLIENT_LOG_WRITE, &body, NULL, 0);
@@ -488,7 +500,7 @@ int client_request_log_trim(struct client_request **out, uint64_t slot)
 int client_request_log_read(struct client_request **out, bool tail, uint64_t from, uint32_t limit)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_log_query_encode(&(struct wire_log_query){.from = from, .limit = limit}, &body);
 	return make_take(out, tail ? CLIENT_LOG_TAIL : CLIENT_LOG_READ, &body, NULL, 0);
@@ -509,7 +521,7 @@ static int make_peer(struct client_request **out, const char *address, uint16_t 
 int client_request_log_slot(struct client_request **out, const char *address, uint64_t slot)
 {
 	struct buffer body = {0};
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX))
 		return STATUS_NO_MEMORY;
 	wire_log_query_encode(&(struct wire_log_query){.from = slot}, &body);
 	return make_peer(out, address, METHOD_LOG_SLOT, &body);
@@ -521,7 +533,7 @@ int client_request_agreement(struct client_request **out, const char *address, u
 	struct buffer body = {0};
 	if (value.len > BODY_BYTES_MAX)
 		return STATUS_TOO_LARGE;
-	if (!buffer_try_reserve(&body, MESSAGE_BYTES_MAX + value.len))
+	if (!body_begin(&body, MESSAGE_BYTES_MAX + value.len))
 		return STATUS_NO_MEMORY;
 	wire_agreement_request_encode(
 		&(struct wire_agreement_request){.seq = seq, .value = slice_of(value)}, &body);

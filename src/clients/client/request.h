@@ -2,9 +2,10 @@
  * A request on its way through the client: made and checked on any thread (request.c), then given
  * to the client node, which owns it until it calls `done` and frees it.
  *
- * Making one copies every argument and encodes the message, so that the node's thread only routes
- * bytes. The block is one malloc; without memory the maker returns STATUS_NO_MEMORY and nothing has
- * happened.
+ * Making one encodes the message, and so copies every argument, once: the node's thread only routes
+ * bytes. The body has a block of its own, with room before it for the head of the COMMAND that it
+ * becomes when it has a session, so that it need not be moved; from there it goes into the frame.
+ * Without memory the maker returns STATUS_NO_MEMORY and nothing has happened.
  */
 #ifndef SYNOD_CLIENT_REQUEST_H
 #define SYNOD_CLIENT_REQUEST_H
@@ -48,6 +49,9 @@ enum client_kind {
 	CLIENT_KINDS,
 };
 
+/* Enough for all fields of a COMMAND before its body, and for what encoding them asks for. */
+#define CLIENT_HEAD_BYTES 80u
+
 struct client_request;
 
 /*
@@ -87,8 +91,9 @@ struct client_request {
 	synod_callback callback;
 	uint32_t nslots; /* hash slots of the keys */
 	uint16_t *slots;
-	struct slice body;      /* encoded message; in the block, like slots */
-	struct synod_scan scan; /* its bytes in the block */
+	uint8_t *block;         /* CLIENT_HEAD_BYTES and the body; NULL: no body */
+	struct slice body;      /* encoded message */
+	struct synod_scan scan; /* its bytes are behind the request, like slots */
 	uint32_t naddresses;
 	const char **addresses; /* STATUS, MEMBERS, PEER: one; TRANSFER, CHANGE: the members */
 	uint16_t method;        /* 0: that of its kind (client/kinds.h) */
@@ -109,7 +114,6 @@ struct client_request {
 	uint64_t sequence;     /* 0: none yet */
 	uint32_t expired;      /* how often its session was refused */
 	char *expired_why;     /* … and what the server said last; may be NULL */
-	bool starved;          /* there was no memory to send it, when that was tried last */
 	struct client_age age; /* reads: of the answers so far */
 	/* an attempt in an earlier call may have been or may yet be executed */
 	bool may_be_executed;

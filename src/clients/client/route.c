@@ -20,7 +20,6 @@
 
 #define PAUSE_MIN_US 10000u
 #define PAUSE_MAX_US 500000u
-#define SMALL_BYTES_MAX 2048u
 
 static void called(void *context, int status, struct slice payload);
 
@@ -153,9 +152,6 @@ static void time_out(struct client_request *request)
 				   "to one cluster?",
 				   request->expired, waited_ms,
 				   request->expired_why != NULL ? request->expired_why : "");
-	else if (request->starved)
-		client_finish_text(request, request->may_be_executed ? status : STATUS_NO_MEMORY,
-				   "no memory to send the request for %" PRIu64 " ms", waited_ms);
 	else if (service != NULL)
 		client_finish_text(request, status,
 				   service->known
@@ -215,40 +211,40 @@ void client_route_pause(struct client_request *request)
 
 /* ---- the way ---- */
 
-/* Tries again later: there is no memory for a large request, and the reserve is not for such. */
-static void starve(struct client_request *request)
-{
-	request->starved = true;
-	client_route_pause(request);
-}
-
+/* The payload is the request's, which stays as long as the call. */
 static void call(struct client_request *request, struct client_group *group, uint16_t method,
 		 struct slice payload)
 {
 	struct tracer *tracer = &request->client->node.tracer;
 	uint64_t outer = tracer->current;
-	request->starved = false;
 	request->group = group;
 	tracer->current = request->trace;
-	if (request->reads)
-		request->call = (payload.len <= SMALL_BYTES_MAX ? caller_start_read
-								: caller_try_start_read)(
-			group->caller, method, payload, request->deadline_us, &request->read,
-			called, request);
-	else if (payload.len <= SMALL_BYTES_MAX)
-		request->call = caller_start(group->caller, method, payload, request->deadline_us,
-					     called, request);
-	else
-		request->call = caller_try_start(group->caller, method, payload,
-						 request->deadline_us, called, request);
+	request->call = caller_start_lent(group->caller, method, payload, request->deadline_us,
+					  request->reads ? &request->read : NULL, called, request);
 	tracer->current = outer;
-	if (request->call == NULL)
-		starve(request);
 }
 
 static void query(struct client_request *request, struct client_group *group)
 {
 	call(request, group, client_request_method(request), request->body);
+}
+
+/* The COMMAND whose body is the request's: its head is written before the body, which stays. */
+static struct slice command_around(struct client_request *request,
+				   const struct wire_command *command)
+{
+	uint8_t head[CLIENT_HEAD_BYTES];
+	struct buffer_gap gap;
+	struct buffer_gaps gaps = {.len_min = 1, .items = &gap, .capacity = 1};
+	struct buffer out = {.data = head, .capacity = sizeof head, .gaps = &gaps};
+	ASSERT(request->call == NULL && request->body.data == request->block + CLIENT_HEAD_BYTES);
+	wire_command_encode(command, &out);
+	ASSERT(out.data == head);
+	/* The body is the last field: nothing stands behind it. */
+	ASSERT(request->body.len == 0 || (gaps.count == 1 && gap.at == out.len));
+	uint8_t *begin = request->block + CLIENT_HEAD_BYTES - out.len;
+	memcpy(begin, head, out.len);
+	return slice(begin, out.len + request->body.len);
 }
 
 static void command(struct client_request *request, struct client_group *group)
@@ -259,14 +255,7 @@ static void command(struct client_request *request, struct client_group *group)
 		wire.sequence = request->sequence;
 		wire.acknowledged = request->session->acknowledged;
 	}
-	struct buffer payload = {0};
-	if (!buffer_try_reserve(&payload, request->body.len + 64)) {
-		starve(request);
-		return;
-	}
-	wire_command_encode(&wire, &payload);
-	call(request, group, client_request_method(request), buffer_slice(&payload));
-	buffer_free(&payload);
+	call(request, group, client_request_method(request), command_around(request, &wire));
 }
 
 void client_route_send(struct client_request *request, struct client_group *group)

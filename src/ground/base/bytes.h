@@ -74,10 +74,27 @@ static inline struct slice bytes_slice(const struct bytes *b)
 	return slice(b->data, b->len);
 }
 
+/*
+ * What was left out of a buffer, to be sent or written from where it stands instead of being
+ * copied: `value` belongs before the byte `at` of the buffer, behind the gaps before it. The writer
+ * of a message leaves out byte strings of len_min and more (wire/pb.h) as long as there is room for
+ * gaps; it copies the others. The owner of the list sees to it that the values stay.
+ */
+struct buffer_gap {
+	size_t at;
+	struct slice value;
+};
+struct buffer_gaps {
+	size_t len_min;
+	struct buffer_gap *items; /* in the order of their places */
+	uint32_t count, capacity;
+};
+
 struct buffer {
 	uint8_t *data;
 	size_t len;
 	size_t capacity;
+	struct buffer_gaps *gaps; /* NULL: nothing is left out */
 };
 
 /* More room, for buffer_reserve() alone. */

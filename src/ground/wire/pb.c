@@ -222,8 +222,40 @@ void pb_put_number(struct buffer *out, uint32_t number, uint64_t value)
 	put_pair(out, number, PB_VARINT, value);
 }
 
+/* False: it is to be copied after all. Apart, so that it costs nothing where nothing is left out. */
+static __attribute__((noinline, cold)) bool leave_out(struct buffer *out, uint32_t number,
+						      struct slice value)
+{
+	struct buffer_gaps *gaps = out->gaps;
+	if (value.len < gaps->len_min || value.len == 0 || gaps->count == gaps->capacity)
+		return false;
+	put_pair(out, number, PB_BYTES, value.len);
+	gaps->items[gaps->count++] = (struct buffer_gap){.at = out->len, .value = value};
+	return true;
+}
+
+/* What was left out behind `start`, which was begun before it. */
+static __attribute__((noinline, cold)) size_t left_out_since(const struct buffer_gaps *gaps,
+							     size_t start)
+{
+	size_t len = 0;
+	for (uint32_t i = gaps->count; i > 0 && gaps->items[i - 1].at > start; i--)
+		len += gaps->items[i - 1].value.len;
+	return len;
+}
+
+/* … has moved on. */
+static __attribute__((noinline, cold)) void move_gaps(struct buffer_gaps *gaps, size_t start,
+						      size_t extra)
+{
+	for (uint32_t i = gaps->count; i > 0 && gaps->items[i - 1].at > start; i--)
+		gaps->items[i - 1].at += extra;
+}
+
 void pb_put_element(struct buffer *out, uint32_t number, struct slice value)
 {
+	if (__builtin_expect(out->gaps != NULL, 0) && leave_out(out, number, value))
+		return;
 	buffer_reserve(out, 2 * PB_VARINT_BYTES_MAX + value.len);
 	put_pair(out, number, PB_BYTES, value.len);
 	if (value.len > 0)
@@ -260,7 +292,9 @@ struct pb_mark pb_begin(struct buffer *out, uint32_t number, size_t length_min)
 void pb_end(struct buffer *out, struct pb_mark mark)
 {
 	ASSERT(out->len >= mark.start);
-	size_t len = out->len - mark.start;
+	size_t here = out->len - mark.start, len = here;
+	if (__builtin_expect(out->gaps != NULL, 0))
+		len += left_out_since(out->gaps, mark.start);
 	size_t need = varint_size(len);
 
 	/* length_min was a minimum, so the room is never too large. */
@@ -268,8 +302,10 @@ void pb_end(struct buffer *out, struct pb_mark mark)
 	if (need > mark.room) {
 		size_t extra = need - mark.room;
 		buffer_reserve(out, extra);
-		memmove(out->data + mark.start + extra, out->data + mark.start, len);
+		memmove(out->data + mark.start + extra, out->data + mark.start, here);
 		out->len += extra;
+		if (out->gaps != NULL)
+			move_gaps(out->gaps, mark.start, extra);
 	}
 	store_varint(out->data + mark.start - mark.room, len);
 }

@@ -166,7 +166,11 @@ MUST_CHECK static inline bool pb_array(struct pb_reader *r, struct arena *arena,
 	return *count == 0 || pb_allocate(r, arena, count, size, out);
 }
 
-/* Writing. Zero and empty fields are left out, unless the name says otherwise. */
+/*
+ * Writing. Zero and empty fields are left out, unless the name says otherwise. If the buffer has a
+ * list of gaps (base/bytes.h), long byte strings go there instead of into the buffer: with them in
+ * their places, it is the message.
+ */
 void pb_put_varint(struct buffer *out, uint64_t value);
 /* A number or an element of a repeated field: written even if it is 0 or empty. */
 void pb_put_number(struct buffer *out, uint32_t number, uint64_t value);

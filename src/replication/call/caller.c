@@ -300,7 +300,7 @@ static void send_to(struct caller_call *call, uint32_t index)
 		.timeout_ms = timeout_ms < UINT32_MAX ? (uint32_t)timeout_ms : UINT32_MAX,
 		.id = caller_open_attempt(call, server->link, attempt_us, patience_us),
 		.trace = call->trace,
-		.payload = slice(call->payload, call->len),
+		.payload = call->payload,
 	};
 	node_send(caller->node, server->link, &message);
 }
@@ -441,7 +441,7 @@ void caller_send_attempt(struct caller_call *call)
 	send_to(call, caller->preferred);
 }
 
-/* In memory that has room for the payload. */
+/* The payload stays as long as the call. */
 static struct caller_call *start_in(struct caller_call *call, struct caller *caller,
 				    uint16_t method, struct slice payload, uint64_t deadline_us,
 				    const struct caller_read *read, caller_done done, void *context)
@@ -456,12 +456,10 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 		.trace = caller->node->tracer.current,
 		.confirmable = method == METHOD_QUERY_UNCONFIRMED,
 		.patience_us = caller->hedge_us + payload.len / PAYLOAD_BYTES_PER_US,
-		.len = payload.len,
+		.payload = payload,
 	};
 	if (call->deadline_us < call->started_us)
 		call->deadline_us = call->started_us;
-	if (payload.len > 0)
-		memcpy(call->payload, payload.data, payload.len);
 	timer_init(&call->timer, timer_fired, call);
 	list_push_back(&caller->calls, &call->link);
 	if (read != NULL)
@@ -472,39 +470,37 @@ static struct caller_call *start_in(struct caller_call *call, struct caller *cal
 	return call;
 }
 
+/* A call with the bytes of the payload behind it. */
+static struct caller_call *with_copy(struct slice *payload)
+{
+	struct caller_call *call = alloc_bytes(sizeof *call + payload->len);
+	if (payload->len > 0)
+		memcpy(call->copy, payload->data, payload->len);
+	*payload = slice(call->copy, payload->len);
+	return call;
+}
+
 struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload,
 				 uint64_t deadline_us, caller_done done, void *context)
 {
-	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
+	struct caller_call *call = with_copy(&payload);
 	return start_in(call, caller, method, payload, deadline_us, NULL, done, context);
-}
-
-struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
-				     uint64_t deadline_us, caller_done done, void *context)
-{
-	struct caller_call *call = malloc(sizeof *call + payload.len);
-	return call == NULL
-		       ? NULL
-		       : start_in(call, caller, method, payload, deadline_us, NULL, done, context);
 }
 
 struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload,
 				      uint64_t deadline_us, const struct caller_read *read,
 				      caller_done done, void *context)
 {
-	struct caller_call *call = alloc_bytes(sizeof *call + payload.len);
+	struct caller_call *call = with_copy(&payload);
 	return start_in(call, caller, method, payload, deadline_us, read, done, context);
 }
 
-struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method,
-					  struct slice payload, uint64_t deadline_us,
-					  const struct caller_read *read, caller_done done,
-					  void *context)
+struct caller_call *caller_start_lent(struct caller *caller, uint16_t method, struct slice payload,
+				      uint64_t deadline_us, const struct caller_read *read,
+				      caller_done done, void *context)
 {
-	struct caller_call *call = malloc(sizeof *call + payload.len);
-	return call == NULL
-		       ? NULL
-		       : start_in(call, caller, method, payload, deadline_us, read, done, context);
+	struct caller_call *call = alloc_bytes(sizeof *call);
+	return start_in(call, caller, method, payload, deadline_us, read, done, context);
 }
 
 const struct caller_age *caller_answer_age(const struct caller_call *call)

@@ -113,18 +113,17 @@ void caller_adopt_hints(struct caller *caller);
  */
 struct caller_call *caller_start(struct caller *caller, uint16_t method, struct slice payload,
 				 uint64_t deadline_us, caller_done done, void *context);
-/* The same, but NULL if there is no memory for the copy. */
-struct caller_call *caller_try_start(struct caller *caller, uint16_t method, struct slice payload,
-				     uint64_t deadline_us, caller_done done, void *context);
 /* A read: METHOD_QUERY, METHOD_QUERY_UNCONFIRMED or METHOD_LOG_QUERY. */
 struct caller_call *caller_start_read(struct caller *caller, uint16_t method, struct slice payload,
 				      uint64_t deadline_us, const struct caller_read *read,
 				      caller_done done, void *context);
-/* The same, but NULL if there is no memory for the copy. */
-struct caller_call *caller_try_start_read(struct caller *caller, uint16_t method,
-					  struct slice payload, uint64_t deadline_us,
-					  const struct caller_read *read, caller_done done,
-					  void *context);
+/*
+ * The same, but the payload is lent, not copied: it stays where it is until `done` is called or the
+ * call is cancelled. read NULL: no read.
+ */
+struct caller_call *caller_start_lent(struct caller *caller, uint16_t method, struct slice payload,
+				      uint64_t deadline_us, const struct caller_read *read,
+				      caller_done done, void *context);
 /* Of a read's answer, within `done`. */
 const struct caller_age *caller_answer_age(const struct caller_call *call);
 /* Ends a call without calling done. */

@@ -79,7 +79,7 @@ bool caller_send_unconfirmed(struct caller_call *call, uint64_t left_us)
 		.timeout_ms = CONFIRM_TIMEOUT_US / 1000,
 		.id = c->id,
 		.trace = call->trace,
-		.payload = slice(call->payload, call->len),
+		.payload = call->payload,
 	};
 	node_send(caller->node, leader, &message);
 	for (uint32_t i = 0; i < count; i++) {

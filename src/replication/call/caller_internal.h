@@ -92,8 +92,8 @@ struct caller_call {
 	uint32_t nattempts;
 	/* sent, neither answered nor lost; the newest last */
 	struct attempt attempts[ATTEMPTS_MAX];
-	size_t len;
-	uint8_t payload[];
+	struct slice payload; /* lent, or the copy */
+	uint8_t copy[];
 };
 
 /*

@@ -105,6 +105,38 @@ static void answer_until_done(const struct outcome *outcome,
 }
 
 /*
+ * A payload that is lent is not copied: each attempt sends what stands there then. The lender has
+ * it back when the call has ended, or was cancelled.
+ */
+START_TEST(a_lent_payload_is_sent_from_its_place)
+{
+	struct outcome outcome = {0};
+	char *place = strdup("first");
+	caller_start_lent(caller, METHOD_COMMAND, slice_string(place),
+			  fake->now_us + DEADLINE_MS * MS, NULL, on_done, &outcome);
+	struct fake_sent *sent = expect_sent("a:1");
+	ck_assert(slice_equal(sent->message.payload, slice_string("first")));
+	memcpy(place, "again", 5);
+	reply_not_leader(sent, "c:3");
+	sent = expect_sent("c:3");
+	ck_assert(slice_equal(sent->message.payload, slice_string("again")));
+	ck_assert(reply(sent, 0, slice_string("good")));
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_str_eq(outcome.payload, "good");
+	struct caller_call *call = caller_start_lent(caller, METHOD_COMMAND, slice_string(place),
+						     fake->now_us + DEADLINE_MS * MS, NULL, on_done,
+						     &outcome);
+	sent = expect_sent("c:3");
+	caller_cancel(call);
+	free(place);
+	fake_advance(fake, 2 * DEADLINE_MS * MS);
+	ck_assert(!reply(sent, 0, slice_string("late")));
+	ck_assert_int_eq(outcome.calls, 1);
+	expect_silence();
+}
+END_TEST
+
+/*
  * faults: 90. A stranger's node at one address is passed over; at all of them, it is said at once.
  */
 START_TEST(a_strangers_node_is_passed_over)

@@ -56,6 +56,87 @@ START_LOOP_TEST(round_trip_keeps_every_field, 0, (int)CODECS)
 }
 END_TEST
 
+/* The bytes with what was left out of them in its place. */
+static void fill_gaps(struct slice in, const struct buffer_gaps *gaps, struct buffer *out)
+{
+	size_t done = 0;
+	for (uint32_t i = 0; i < gaps->count; i++) {
+		ck_assert(gaps->items[i].at >= done && gaps->items[i].at <= in.len);
+		buffer_add(out, in.data + done, gaps->items[i].at - done);
+		buffer_add_slice(out, gaps->items[i].value);
+		done = gaps->items[i].at;
+	}
+	buffer_add(out, in.data + done, in.len - done);
+}
+
+/*
+ * What is left out of a message is the same as is written into it otherwise: with it in its places
+ * the bytes are those of the whole, however short may be left out, and however little room the list
+ * has.
+ */
+START_TEST(what_is_left_out_belongs_into_its_gaps)
+{
+	const struct codec *codec = &codecs[_i];
+	union message_space in;
+	struct buffer whole = {0}, part = {0}, filled = {0};
+	struct buffer_gap items[40];
+	struct rng r;
+
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
+		rng_seed(&r, seed);
+		codec->generate(&r, &arena, &in);
+		codec->encode(&in, &whole);
+		struct buffer_gaps gaps = {.len_min = seed % 4 == 0 ? 1 : rng_below(&r, 40),
+					   .items = items,
+					   .capacity = (uint32_t)rng_below(&r, 41)};
+		part.gaps = &gaps;
+		codec->encode(&in, &part);
+		part.gaps = NULL;
+		for (uint32_t i = 0; i < gaps.count; i++)
+			ck_assert_uint_ge(items[i].value.len, gaps.len_min);
+		fill_gaps(buffer_slice(&part), &gaps, &filled);
+		assert_same_bytes(codec, buffer_slice(&whole), buffer_slice(&filled));
+		buffer_clear(&whole);
+		buffer_clear(&part);
+		buffer_clear(&filled);
+		arena_reset(&arena);
+	}
+	buffer_free(&whole);
+	buffer_free(&part);
+	buffer_free(&filled);
+}
+END_TEST
+
+/* A submessage whose length needs another byte because of what was left out of it moves with its gaps. */
+START_TEST(gaps_move_with_their_submessage)
+{
+	static uint8_t bytes[200];
+	for (size_t len = 100; len < 140; len++) {
+		struct wire_kv_op ops[2] = {
+			{.kind = WIRE_KV_CAS,
+			 .key = slice(bytes, 3),
+			 .value = slice(bytes, len),
+			 .expect = slice(bytes, len / 2)},
+			{.kind = WIRE_KV_PUT, .key = slice(bytes, 4), .value = slice(bytes, len)}};
+		struct wire_kv_command command = {.nthen = 2, .then = ops};
+		struct buffer whole = {0}, part = {0}, filled = {0};
+		struct buffer_gap items[8];
+		struct buffer_gaps gaps = {.len_min = 40, .items = items, .capacity = 8};
+		for (size_t i = 0; i < sizeof bytes; i++)
+			bytes[i] = (uint8_t)(i * 7 + len);
+		wire_kv_command_encode(&command, &whole);
+		part.gaps = &gaps;
+		wire_kv_command_encode(&command, &part);
+		ck_assert_uint_eq(gaps.count, 3);
+		fill_gaps(buffer_slice(&part), &gaps, &filled);
+		ck_assert(slice_equal(buffer_slice(&whole), buffer_slice(&filled)));
+		buffer_free(&whole);
+		buffer_free(&part);
+		buffer_free(&filled);
+	}
+}
+END_TEST
+
 /* protobuf-c reads what we encode, knows every field of it, and writes the very same bytes. */
 START_LOOP_TEST(encoding_equals_protobuf_c, 0, (int)CODECS)
 {
