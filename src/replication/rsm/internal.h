@@ -121,7 +121,8 @@ struct batch {
 	struct list link;       /* in rsm.ready or rsm.proposed */
 	uint64_t slot;          /* proposed: where */
 	struct bytes *value;    /* proposed: what */
-	struct buffer encoding; /* not yet proposed */
+	struct buffer encoding; /* not yet proposed: what `block` holds */
+	struct bytes *block;
 	uint32_t count;
 	uint32_t capacity;
 	uint64_t work;                /* that it will probably take to be applied */

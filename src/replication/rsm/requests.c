@@ -10,6 +10,10 @@
 
 /* ---- batches ---- */
 
+#define ENCODING_BYTES_MIN 64u
+/* So long a value is worth the growing of another block. */
+#define ENCODING_TAKEN_BYTES (16u * KIB)
+
 static size_t batch_bytes(const struct batch *batch)
 {
 	return sizeof *batch + batch->encoding.capacity +
@@ -31,7 +35,7 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	batch->work = batch->extra = 0;
 	batch->trace = 0;
 	if (rsm->free_batch_bytes + batch_bytes(batch) > FREE_BATCH_BYTES_MAX) {
-		buffer_free(&batch->encoding);
+		free(batch->block);
 		free(batch->requesters);
 		free(batch);
 		return;
@@ -42,6 +46,40 @@ void batch_release(struct rsm *rsm, struct batch *batch)
 	 */
 	rsm->free_batch_bytes += batch_bytes(batch);
 	list_push_front(&rsm->free_batches, &batch->link);
+}
+
+/* The encoding grows within a block that can become the entry's value as it stands. */
+static void encoding_reserve(struct batch *batch, size_t extra)
+{
+	struct buffer *encoding = &batch->encoding;
+	size_t needed = encoding->len + extra, capacity = encoding->capacity;
+	if (needed <= capacity)
+		return;
+	if (capacity == 0)
+		capacity = ENCODING_BYTES_MIN;
+	while (capacity < needed)
+		capacity *= 2;
+	batch->block = alloc_resize(batch->block, sizeof *batch->block + capacity, 1);
+	encoding->data = batch->block->data;
+	encoding->capacity = capacity;
+}
+
+/*
+ * The entry is encoded: its value. A long one is the block that it was encoded in; a short one is
+ * copied, so that the batch keeps its block, which need not grow again.
+ */
+static struct bytes *take_value(struct batch *batch)
+{
+	size_t len = batch->encoding.len;
+	ASSERT(len <= batch->encoding.capacity && batch->encoding.data == batch->block->data);
+	if (len < ENCODING_TAKEN_BYTES)
+		return bytes_copy(buffer_slice(&batch->encoding));
+	struct bytes *value = alloc_resize(batch->block, sizeof *value + len, 1);
+	value->refs = 1;
+	value->len = (uint32_t)len;
+	batch->block = NULL;
+	batch->encoding = (struct buffer){0};
+	return value;
 }
 
 static struct batch *current_batch(struct rsm *rsm)
@@ -57,6 +95,8 @@ static struct batch *current_batch(struct rsm *rsm)
 		rsm->current = ALLOC(struct batch);
 		list_init(&rsm->current->link);
 	}
+	buffer_clear(&rsm->current->encoding);
+	encoding_reserve(rsm->current, ENTRY_HEADER_BYTES);
 	entry_begin(&rsm->current->encoding);
 	return rsm->current;
 }
@@ -93,6 +133,7 @@ static bool add_command(struct rsm *rsm, const struct requester *from,
 	if (batch->trace == 0)
 		batch->trace = from->trace;
 	rsm->pending_requests++;
+	encoding_reserve(batch, ENTRY_COMMAND_BYTES + command->body.len);
 	entry_add(&batch->encoding, command);
 	batch->work += work;
 	batch->extra += extra;
@@ -156,7 +197,7 @@ void requests_propose(struct rsm *rsm)
 		rsm->ready_count--;
 		entry_finish(&batch->encoding, batch->count, rsm_entry_wall_us(rsm), rsm->lived_us,
 			     consensus_epoch(rsm->core));
-		batch->value = bytes_copy(buffer_slice(&batch->encoding));
+		batch->value = take_value(batch);
 		batch->slot = consensus_propose(rsm->core, bytes_ref(batch->value));
 		list_push_back(&rsm->proposed, &batch->link);
 		rsm->proposed_bytes += batch->value->len;
@@ -639,7 +680,7 @@ static void free_list(struct list *head)
 		struct batch *batch = LIST_ITEM(link, struct batch, link);
 		list_remove(link);
 		bytes_unref(batch->value);
-		buffer_free(&batch->encoding);
+		free(batch->block);
 		free(batch->requesters);
 		free(batch);
 	}
