@@ -35,7 +35,10 @@ struct disk_file; /* an open file; defined by the world */
 enum disk_lane { DISK_LANE_LOG, DISK_LANE_BULK, DISK_LANES };
 
 enum disk_operation {
-	/* data[0 … len) at offset; the buffer belongs to the disk until completion */
+	/*
+	 * data[0 … len), or the pieces, at offset; these buffers belong to the disk until
+	 * completion
+	 */
 	DISK_WRITE,
 	DISK_READ,       /* len bytes at offset into data; TRUNCATED if the file ends before */
 	DISK_SYNC,       /* file contents (and size) */
@@ -60,7 +63,10 @@ struct disk_request {
 	uint64_t offset;
 	uint8_t *data;
 	size_t len;
-	bool fresh; /* DISK_READ: as it is on the medium, not as the system remembers it */
+	/* a write: instead of data, npieces of them, one behind the other, of len bytes together */
+	const struct slice *pieces;
+	uint32_t npieces; /* 0: none */
+	bool fresh;       /* DISK_READ: as it is on the medium, not as the system remembers it */
 	/*
 	 * Of the file, before a write: STATUS_CORRUPT, and nothing is written, if it is shorter. It
 	 * was made so long.

@@ -349,11 +349,13 @@ static void persist_all(struct rsm *rsm, const struct consensus_output *out)
 		struct wal_record record = {.type = types[p->kind],
 					    .slot = p->slot,
 					    .ballot = p->ballot,
-					    .payload = p->value};
+					    .payload = p->value,
+					    .held = p->held};
 		uint8_t last[8];
 		if (p->kind == CONSENSUS_PERSIST_CHOSEN && p->last != 0) {
 			store_u64(last, p->last);
 			record.payload = slice(last, sizeof last);
+			record.held = NULL;
 		}
 		wal_position position;
 		sequence = wal_append(rsm->wal, &record, &position);

@@ -94,16 +94,27 @@ bool wal_header_is_newer(const uint8_t data[WAL_HEADER_BYTES])
 	       header_is_of(data, version);
 }
 
-void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch)
+static inline void encode_fields(uint8_t *out, const struct wal_record *record, uint64_t batch)
 {
-	size_t len = record->payload.len;
-	size_t size = wal_record_size(len);
 	store_u32(out + AT_CRC, 0);
-	store_u32(out + AT_LENGTH, (uint32_t)len);
+	store_u32(out + AT_LENGTH, (uint32_t)record->payload.len);
 	store_u64(out + AT_TYPE, (uint64_t)record->type);
 	store_u64(out + AT_BATCH, batch);
 	store_u64(out + AT_SLOT, record->slot);
 	store_u64(out + AT_BALLOT, record->ballot);
+}
+
+void wal_record_encode_around(uint8_t *out, const struct wal_record *record, uint64_t batch)
+{
+	encode_fields(out, record, batch);
+	memset(out + AT_PAYLOAD, 0, wal_record_size_around(record->payload.len) - AT_PAYLOAD);
+}
+
+void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch)
+{
+	size_t len = record->payload.len;
+	size_t size = wal_record_size(len);
+	encode_fields(out, record, batch);
 	/*
 	 * The last eight bytes hold the padding, if there is any; the payload then overwrites the
 	 * rest of them.
@@ -125,6 +136,15 @@ void wal_record_seal(uint8_t *data, uint64_t place, uint64_t offset, bool last)
 {
 	data[AT_FLAGS] = last ? FLAG_LAST : 0;
 	store_u32(data + AT_CRC, record_crc(data, load_u32(data + AT_LENGTH), place, offset));
+}
+
+void wal_record_seal_around(uint8_t *data, struct slice payload, uint64_t place, uint64_t offset,
+			    bool last)
+{
+	ASSERT(payload.len == load_u32(data + AT_LENGTH));
+	data[AT_FLAGS] = last ? FLAG_LAST : 0;
+	uint32_t crc = record_crc(data, 0, place, offset);
+	store_u32(data + AT_CRC, crc32c(crc, payload.data, payload.len));
 }
 
 size_t wal_record_peek(const uint8_t *data, size_t available)

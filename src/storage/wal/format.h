@@ -56,8 +56,20 @@ static inline size_t wal_record_size(size_t payload_len)
 
 /* Writes a record of wal_record_size() bytes, all but its checksum and its last-of-batch flag. */
 void wal_record_encode(uint8_t *out, const struct wal_record *record, uint64_t batch);
+/*
+ * The same without its payload, which stands elsewhere: what is before it, and the padding that
+ * comes behind it.
+ */
+void wal_record_encode_around(uint8_t *out, const struct wal_record *record, uint64_t batch);
+static inline size_t wal_record_size_around(size_t payload_len)
+{
+	return wal_record_size(payload_len) - payload_len;
+}
 /* Completes a record with the two. */
 void wal_record_seal(uint8_t *data, uint64_t place, uint64_t offset, bool last);
+/* One whose payload stands elsewhere. */
+void wal_record_seal_around(uint8_t *data, struct slice payload, uint64_t place, uint64_t offset,
+			    bool last);
 /* Bytes of the record that begins here, if its fixed part can be one; 0 otherwise. Not verified. */
 size_t wal_record_peek(const uint8_t *data, size_t available);
 /*

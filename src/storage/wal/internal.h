@@ -75,11 +75,19 @@ struct wal_free {
 	struct disk_file *file;
 };
 
-/* One batch: a range of a buffer, written at one place of one segment. */
+/* A payload that stands elsewhere: it belongs before the byte `at` of the buffer. */
+struct wal_share {
+	size_t at;
+	struct bytes *bytes;
+};
+
+/* One batch: a range of a buffer, and its shares, written at one place of one segment. */
 struct wal_part {
 	struct wal_segment *segment;
-	uint64_t offset;   /* in the segment */
-	size_t begin, end; /* in the buffer */
+	uint64_t offset;                /* in the segment */
+	size_t begin, end;              /* in the buffer */
+	size_t share_begin, share_end;  /* of the buffer's shares */
+	uint64_t shared_before, shared; /* bytes: of shares of the parts before, of its own */
 	uint64_t batch;
 	/* the highest ballot before it: for the segment's header, if it opens one */
 	uint64_t promise;
@@ -92,8 +100,18 @@ struct wal_buffer {
 	size_t len, capacity;
 	struct wal_part *parts;
 	size_t part_count, part_capacity;
-	size_t last_record; /* where the record begins that is not sealed yet */
+	struct wal_share *shares;
+	size_t share_count, share_capacity;
+	uint64_t shared;      /* bytes of all shares */
+	size_t last_record;   /* where the record begins that is not sealed yet, … */
+	uint64_t last_offset; /* … and where in its segment */
 };
+
+/* In the segment. */
+static inline uint64_t wal_part_len(const struct wal_part *part)
+{
+	return part->end - part->begin + part->shared;
+}
 
 struct wal {
 	struct wal_options options;
@@ -124,6 +142,8 @@ struct wal {
 	bool failed;
 	uint64_t operations; /* of the disk, that have ended */
 	struct disk_request write_request;
+	struct slice *pieces; /* of the write that is under way */
+	size_t piece_capacity;
 	uint8_t header[WAL_HEADER_BYTES];
 	char write_name[WAL_NAME_BYTES], write_new_name[WAL_NAME_BYTES];
 
@@ -230,8 +250,10 @@ void wal_release_step(struct wal *wal);
 
 /* write.c: a free file has arrived. */
 void wal_write_continue(struct wal *wal);
-/* The record at `position` if it is in one of the buffers; NULL if it is not. */
-const uint8_t *wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset);
+/* The record that stands there in one of the buffers; false if none does. */
+bool wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset, struct wal_frame *out);
+/* Drops the shares of what has been written, or never will be. */
+void wal_shares_release(struct wal_buffer *buffer);
 
 /* read.c */
 void wal_readers_free(struct wal *wal);

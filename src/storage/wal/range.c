@@ -63,6 +63,7 @@ void wal_range_request(struct wal *wal, enum wal_end which, uint64_t segment,
 	request->offset = which * WAL_RANGE_HALF_BYTES;
 	request->data = data;
 	request->len = WAL_RANGE_HALF_BYTES;
+	request->npieces = 0;
 	request->size_min = 0; /* what it said is said again */
 }
 

@@ -135,10 +135,8 @@ void wal_read(struct wal *wal, wal_position position,
 		done(context, STATUS_NOT_FOUND, NULL);
 		return;
 	}
-	const uint8_t *buffered = wal_buffered(wal, id, offset);
-	if (buffered != NULL) {
-		struct wal_frame frame;
-		wal_record_view(buffered, &frame);
+	struct wal_frame frame;
+	if (wal_buffered(wal, id, offset, &frame)) {
 		struct wal_record record = record_of(&frame, id, offset);
 		done(context, 0, &record);
 		return;

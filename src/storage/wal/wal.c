@@ -289,9 +289,12 @@ void wal_close(struct wal *wal)
 		free(wal->releasing);
 	}
 	for (size_t i = 0; i < 2; i++) {
+		wal_shares_release(&wal->buffers[i]);
+		free(wal->buffers[i].shares);
 		free(wal->buffers[i].data);
 		free(wal->buffers[i].parts);
 	}
+	free(wal->pieces);
 	free(wal);
 }
 

@@ -169,6 +169,11 @@ struct wal_record {
 	uint64_t ballot;
 	struct slice payload;
 	wal_position position; /* out, at replay and read */
+	/*
+	 * Appending: the payload is all of it, so that it need not be copied if it is long; the log
+	 * keeps a reference until it is written. NULL: it is copied.
+	 */
+	struct bytes *held;
 };
 
 /* What was lost of a log: anything may have stood there. */

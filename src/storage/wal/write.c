@@ -17,6 +17,8 @@
 
 /* A buffer that has grown beyond this is given back after use. */
 enum { BUFFER_KEEP_BYTES = 1024 * 1024, BUFFER_FIRST_BYTES = 64 * 1024 };
+/* A payload that is not copied costs a list entry and two pieces of a write. */
+enum { SHARED_BYTES_MIN = 4096 };
 
 static void part_written(struct disk_request *request);
 static void header_written(struct disk_request *request);
@@ -32,13 +34,37 @@ static struct wal_part *last_part(struct wal_buffer *buffer)
 	return &buffer->parts[buffer->part_count - 1];
 }
 
+/* The share that belongs before that byte of the buffer; NULL: none. */
+static const struct wal_share *share_at(const struct wal_buffer *buffer, size_t at)
+{
+	/* Mostly it is asked for the last. */
+	for (size_t i = buffer->share_count; i > 0 && buffer->shares[i - 1].at >= at; i--)
+		if (buffer->shares[i - 1].at == at)
+			return &buffer->shares[i - 1];
+	return NULL;
+}
+
+/* The record that begins at that byte of the buffer. */
+static void view(const struct wal_buffer *buffer, size_t begin, struct wal_frame *out)
+{
+	const struct wal_share *share = share_at(buffer, begin + WAL_RECORD_BYTES);
+	wal_record_view(buffer->data + begin, out);
+	if (share != NULL)
+		out->payload = bytes_slice(share->bytes);
+}
+
 /* Completes the record that was appended last. Each record's checksum is computed once, here. */
 static void seal_last_record(struct wal_buffer *buffer, bool last)
 {
 	const struct wal_part *part = last_part(buffer);
 	ASSERT(buffer->last_record >= part->begin && buffer->last_record < part->end);
-	wal_record_seal(buffer->data + buffer->last_record, part->segment->place,
-			part->offset + (buffer->last_record - part->begin), last);
+	uint8_t *record = buffer->data + buffer->last_record;
+	const struct wal_share *share = share_at(buffer, buffer->last_record + WAL_RECORD_BYTES);
+	if (share == NULL)
+		wal_record_seal(record, part->segment->place, buffer->last_offset, last);
+	else
+		wal_record_seal_around(record, bytes_slice(share->bytes), part->segment->place,
+				       buffer->last_offset, last);
 }
 
 static void begin_part(struct wal *wal)
@@ -54,6 +80,9 @@ static void begin_part(struct wal *wal)
 		.offset = wal->tail_offset,
 		.begin = buffer->len,
 		.end = buffer->len,
+		.share_begin = buffer->share_count,
+		.share_end = buffer->share_count,
+		.shared_before = buffer->shared,
 		.batch = wal->next_batch++,
 		.promise = wal->promise_unknown ? WAL_PROMISE_UNKNOWN : wal->promise,
 	};
@@ -64,9 +93,9 @@ static void begin_part(struct wal *wal)
 
 /*
  * Makes room for a record of `size` bytes at the tail: in the current part, a new part, or a new
- * segment.
+ * segment. So many of them stand in the buffer.
  */
-static void make_room(struct wal *wal, size_t size)
+static void make_room(struct wal *wal, size_t size, size_t here)
 {
 	struct wal_buffer *buffer = wal->filling;
 	struct wal_segment *tail = wal_tail(wal);
@@ -80,13 +109,34 @@ static void make_room(struct wal *wal, size_t size)
 	}
 	if (!begun || !fits)
 		begin_part(wal);
-	if (buffer->len + size + WAL_BLOCK_BYTES > buffer->capacity) { /* and padding */
+	if (buffer->len + here + WAL_BLOCK_BYTES > buffer->capacity) { /* and padding */
 		size_t capacity = buffer->capacity == 0 ? BUFFER_FIRST_BYTES : buffer->capacity * 2;
-		while (capacity < buffer->len + size + WAL_BLOCK_BYTES)
+		while (capacity < buffer->len + here + WAL_BLOCK_BYTES)
 			capacity *= 2;
 		buffer->data = alloc_resize(buffer->data, capacity, 1);
 		buffer->capacity = capacity;
 	}
+}
+
+/* The payload of the record that is about to be encoded is not copied. */
+static void share_payload(struct wal_buffer *buffer, struct wal_part *part, struct bytes *bytes)
+{
+	ALLOC_ROOM(buffer->shares, buffer->share_count, buffer->share_capacity, 16);
+	buffer->shares[buffer->share_count++] = (struct wal_share){
+		.at = buffer->len + WAL_RECORD_BYTES,
+		.bytes = bytes_ref(bytes),
+	};
+	buffer->shared += bytes->len;
+	part->shared += bytes->len;
+	part->share_end = buffer->share_count;
+}
+
+void wal_shares_release(struct wal_buffer *buffer)
+{
+	for (size_t i = 0; i < buffer->share_count; i++)
+		bytes_unref(buffer->shares[i].bytes);
+	buffer->share_count = 0;
+	buffer->shared = 0;
 }
 
 uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_position *position)
@@ -94,16 +144,27 @@ uint64_t wal_append(struct wal *wal, const struct wal_record *record, wal_positi
 	ASSERT(record->type >= WAL_PROMISE && record->type <= WAL_STARTS);
 	ASSERT(record->payload.len <= WAL_PAYLOAD_BYTES_MAX);
 	struct wal_buffer *buffer = wal->filling;
-	size_t size = wal_record_size(record->payload.len);
-	make_room(wal, size);
+	size_t size = wal_record_size(record->payload.len), here = size;
+	bool shared = record->held != NULL && record->payload.len >= SHARED_BYTES_MIN;
+	if (shared)
+		here = wal_record_size_around(record->payload.len);
+	make_room(wal, size, here);
 
 	struct wal_part *part = last_part(buffer);
-	ASSERT(part->offset + (buffer->len - part->begin) == wal->tail_offset);
-	wal_record_encode(buffer->data + buffer->len, record, part->batch);
+	ASSERT(part->offset + wal_part_len(part) == wal->tail_offset && part->end == buffer->len);
+	if (shared) {
+		ASSERT(record->held->data == record->payload.data &&
+		       record->held->len == record->payload.len);
+		wal_record_encode_around(buffer->data + buffer->len, record, part->batch);
+		share_payload(buffer, part, record->held);
+	} else {
+		wal_record_encode(buffer->data + buffer->len, record, part->batch);
+	}
 	if (position != NULL)
 		*position = wal_position_make(part->segment->id, wal->tail_offset);
 	buffer->last_record = buffer->len;
-	buffer->len += size;
+	buffer->last_offset = wal->tail_offset;
+	buffer->len += here;
 	part->end = buffer->len;
 	part->last_sequence = ++wal->sequence;
 	wal->tail_offset += size;
@@ -164,6 +225,7 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 	wal->write_request.offset = 0;
 	wal->write_request.data = wal->header;
 	wal->write_request.len = sizeof wal->header;
+	wal->write_request.npieces = 0;
 	wal->write_request.size_min = segment->capacity;
 	submit(wal, DISK_WRITE_SYNC, header_written);
 }
@@ -175,12 +237,35 @@ static void open_segment(struct wal *wal, const struct wal_part *part)
 static size_t pad(struct wal_buffer *buffer)
 {
 	const struct wal_part *part = last_part(buffer);
-	uint64_t end = part->offset + (part->end - part->begin);
+	uint64_t end = part->offset + wal_part_len(part);
 	uint64_t padding = -end % WAL_BLOCK_BYTES;
 	if (padding > part->segment->capacity - end)
 		padding = part->segment->capacity - end;
 	memset(buffer->data + part->end, 0, padding);
 	return padding;
+}
+
+/* The part and so many zeros behind it, in turn from the buffer and from its shares. */
+static void write_pieces(struct wal *wal, const struct wal_part *part, size_t padding)
+{
+	const struct wal_buffer *buffer = wal->writing;
+	size_t count = 2 * (part->share_end - part->share_begin) + 1, used = 0;
+	size_t position = part->begin;
+	if (count > wal->piece_capacity) {
+		wal->pieces = alloc_resize(wal->pieces, count, sizeof *wal->pieces);
+		wal->piece_capacity = count;
+	}
+	for (size_t i = part->share_begin; i < part->share_end; i++) {
+		const struct wal_share *share = &buffer->shares[i];
+		wal->pieces[used++] = slice(buffer->data + position, share->at - position);
+		wal->pieces[used++] = bytes_slice(share->bytes);
+		position = share->at;
+	}
+	if (part->end + padding > position)
+		wal->pieces[used++] = slice(buffer->data + position,
+					    part->end + padding - position);
+	wal->write_request.pieces = wal->pieces;
+	wal->write_request.npieces = (uint32_t)used;
 }
 
 /* Writes the next part of the buffer that is under way. */
@@ -198,10 +283,12 @@ static void write_part(struct wal *wal)
 	wal->write_request.file = part->segment->file;
 	wal->write_request.offset = part->offset;
 	wal->write_request.data = buffer->data + part->begin;
-	wal->write_request.len = part->end - part->begin;
+	wal->write_request.npieces = 0;
 	wal->write_request.size_min = part->segment->capacity;
-	if (part == last_part(buffer))
-		wal->write_request.len += pad(buffer);
+	size_t padding = part == last_part(buffer) ? pad(buffer) : 0;
+	wal->write_request.len = wal_part_len(part) + padding;
+	if (part->shared > 0)
+		write_pieces(wal, part, padding);
 	submit(wal, DISK_WRITE_SYNC, part_written);
 }
 
@@ -301,6 +388,7 @@ static void buffer_reset(struct wal_buffer *buffer)
 {
 	buffer->len = 0;
 	buffer->part_count = 0;
+	wal_shares_release(buffer);
 	if (buffer->capacity > BUFFER_KEEP_BYTES) {
 		free(buffer->data);
 		buffer->data = NULL;
@@ -318,9 +406,9 @@ static void part_written(struct disk_request *request)
 	ASSERT(part->last_sequence > wal->durable && part->last_sequence <= wal->sequence);
 	wal->durable = part->last_sequence;
 	wal->durable_segment = part->segment->id;
-	wal->durable_offset = part->offset + (part->end - part->begin);
+	wal->durable_offset = part->offset + wal_part_len(part);
 	wal->counters.batches++;
-	wal->counters.bytes += part->end - part->begin;
+	wal->counters.bytes += wal_part_len(part);
 
 	/* The disk goes on first; the owner hears about it while the next batch is on its way. */
 	uint64_t durable = wal->durable;
@@ -362,28 +450,46 @@ bool wal_rotate(struct wal *wal)
 
 uint64_t wal_pending_bytes(const struct wal *wal)
 {
-	uint64_t bytes = wal->filling->len;
-	if (wal->writing != NULL)
-		bytes += wal->writing->len - wal->writing->parts[wal->writing_part].begin;
+	uint64_t bytes = wal->filling->len + wal->filling->shared;
+	if (wal->writing != NULL) {
+		const struct wal_part *next = &wal->writing->parts[wal->writing_part];
+		bytes += wal->writing->len - next->begin;
+		bytes += wal->writing->shared - next->shared_before;
+	}
 	return bytes;
 }
 
-static const uint8_t *find_in_buffer(const struct wal_buffer *buffer, uint64_t segment,
-				     uint64_t offset)
+/* Where in the buffer a record begins that begins so far behind the part's beginning. */
+static size_t place_in_buffer(const struct wal_buffer *buffer, const struct wal_part *part,
+			      uint64_t distance)
+{
+	uint64_t shared = 0;
+	for (size_t i = part->share_begin; i < part->share_end; i++) {
+		const struct wal_share *share = &buffer->shares[i];
+		/* It and what is before it lie in between. */
+		if (share->at - part->begin + shared >= distance)
+			break;
+		shared += share->bytes->len;
+	}
+	return part->begin + (size_t)(distance - shared);
+}
+
+static bool find_in_buffer(const struct wal_buffer *buffer, uint64_t segment, uint64_t offset,
+			   struct wal_frame *out)
 {
 	for (size_t i = 0; i < buffer->part_count; i++) {
 		const struct wal_part *part = &buffer->parts[i];
-		if (part->segment->id == segment && offset >= part->offset &&
-		    offset < part->offset + (part->end - part->begin))
-			return buffer->data + part->begin + (offset - part->offset);
+		if (part->segment->id != segment || offset < part->offset ||
+		    offset >= part->offset + wal_part_len(part))
+			continue;
+		view(buffer, place_in_buffer(buffer, part, offset - part->offset), out);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-const uint8_t *wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset)
+bool wal_buffered(const struct wal *wal, uint64_t segment, uint64_t offset, struct wal_frame *out)
 {
-	const uint8_t *data = find_in_buffer(wal->filling, segment, offset);
-	if (data == NULL && wal->writing != NULL)
-		data = find_in_buffer(wal->writing, segment, offset);
-	return data;
+	return find_in_buffer(wal->filling, segment, offset, out) ||
+	       (wal->writing != NULL && find_in_buffer(wal->writing, segment, offset, out));
 }

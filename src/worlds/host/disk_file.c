@@ -10,10 +10,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
+
+/* Written by one call. */
+#define PIECES_MAX 64u
 
 struct disk_file {
 	int fd;
@@ -131,6 +135,43 @@ int disk_file_write(struct disk_file *file, uint64_t offset, const uint8_t *data
 	return 0;
 }
 
+/* What is left of the pieces, in one call; how much was written, or -1. */
+static ssize_t write_some(struct disk_file *file, uint64_t offset, const struct slice *pieces,
+			  uint32_t count, size_t done)
+{
+	struct iovec parts[PIECES_MAX];
+	int used = 0;
+	for (uint32_t i = 0; i < count && used < (int)PIECES_MAX; i++, done = 0)
+		parts[used++] = (struct iovec){
+			.iov_base = (void *)(uintptr_t)(pieces[i].data + done),
+			.iov_len = pieces[i].len - done};
+	return pwritev(file->fd, parts, used, (off_t)offset);
+}
+
+static int write_pieces(struct disk_file *file, uint64_t offset, const struct slice *pieces,
+			uint32_t count)
+{
+	size_t done = 0; /* of the first */
+	for (;;) {
+		while (count > 0 && done >= pieces->len) {
+			done -= pieces->len;
+			pieces++;
+			count--;
+		}
+		if (count == 0)
+			return 0;
+		ssize_t written = write_some(file, offset, pieces, count, done);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return status_of_errno(errno);
+		if (written == 0)
+			return STATUS_IO;
+		offset += (uint64_t)written;
+		done += (size_t)written;
+	}
+}
+
 int disk_file_sync(struct disk_file *file)
 {
 	while (fdatasync(file->fd) != 0) {
@@ -203,6 +244,9 @@ static int file_write(const struct disk_request *request)
 		return status_of_errno(errno);
 	if (request->size_min > 0 && (uint64_t)info.st_size < request->size_min)
 		return STATUS_CORRUPT;
+	if (request->npieces > 0)
+		return write_pieces(request->file, request->offset, request->pieces,
+				    request->npieces);
 	return disk_file_write(request->file, request->offset, request->data, request->len);
 }
 

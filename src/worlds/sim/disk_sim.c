@@ -307,6 +307,27 @@ static int sim_sync_now(struct disk *disk, struct disk_file *file)
 	return do_sync(sim, draw_fault(sim, DISK_SYNC), inode_of(sim, file));
 }
 
+/* What a write is to write, in one piece; valid until the next. */
+static struct slice written(struct disk_sim *sim, const struct disk_request *request)
+{
+	struct buffer *whole = &sim->whole;
+	if (request->npieces == 0)
+		return slice(request->data, request->len);
+	buffer_clear(whole);
+	for (uint32_t i = 0; i < request->npieces; i++)
+		buffer_add_slice(whole, request->pieces[i]);
+	ASSERT(whole->len == request->len);
+	return buffer_slice(whole);
+}
+
+static int write_request(struct disk_sim *sim, enum disk_sim_fault fault,
+			 const struct disk_request *request)
+{
+	struct slice data = written(sim, request);
+	return do_write(sim, fault, inode_of(sim, request->file), request->offset, data.data,
+			data.len);
+}
+
 static int sim_run_now(struct disk *disk, struct disk_request *request)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
@@ -321,8 +342,7 @@ static int sim_run_now(struct disk *disk, struct disk_request *request)
 	if (is_write(request->operation) && is_cut(sim, request))
 		status = STATUS_CORRUPT;
 	else if (is_write(request->operation))
-		status = do_write(sim, fault, inode_of(sim, request->file), request->offset,
-				  request->data, request->len);
+		status = write_request(sim, fault, request);
 	if (status == 0)
 		status = carry_out(sim, fault, request);
 	return request->status = status;
@@ -372,25 +392,35 @@ static void lane_begin(struct disk_sim *sim, struct lane *lane)
 		sim->counters.write_errors += both && !in_sync;
 		request->status = is_cut(sim, request)
 					  ? STATUS_CORRUPT
-					  : do_write(sim, in_sync ? DISK_SIM_NO_FAULT : lane->fault,
-						     inode_of(sim, request->file), request->offset,
-						     request->data, request->len);
+					  : write_request(sim,
+							  in_sync ? DISK_SIM_NO_FAULT : lane->fault,
+							  request);
 	}
 	if (!sim->stopped)
 		lane_schedule(sim, lane, draw_delay(sim, request));
 }
 
 /* A write's buffer is the disk's until completion, whenever a real one would come to read it. */
+static uint32_t buffer_sum(const struct disk_request *request)
+{
+	uint32_t crc = 0;
+	if (request->npieces == 0)
+		return crc32c(0, request->data, request->len);
+	for (uint32_t i = 0; i < request->npieces; i++)
+		crc = crc32c(crc, request->pieces[i].data, request->pieces[i].len);
+	return crc;
+}
+
 static void buffer_taken(struct disk_request *request)
 {
 	if (is_write(request->operation))
-		request->order = crc32c(0, request->data, request->len);
+		request->order = buffer_sum(request);
 }
 
 static void buffer_given_back(const struct disk_request *request)
 {
 	if (is_write(request->operation))
-		ASSERT(request->order == crc32c(0, request->data, request->len));
+		ASSERT(request->order == buffer_sum(request));
 }
 
 static void sim_submit(struct disk *disk, struct disk_request *request)
@@ -571,5 +601,6 @@ void disk_sim_destroy(struct disk *disk)
 	LIST_FOR_SAFE (link, after, &sim->files)
 		file_close(LIST_ITEM(link, struct disk_file, link));
 	names_free(&sim->names);
+	buffer_free(&sim->whole);
 	free(sim);
 }

@@ -42,6 +42,7 @@ struct disk_sim {
 	uint32_t shortage_ppm;
 	bool machine_short; /* not the process alone */
 	struct disk_sim_counters counters;
+	struct buffer whole; /* what is being written, if it came in pieces */
 };
 
 static inline struct disk_sim *disk_sim_of(struct disk *disk)

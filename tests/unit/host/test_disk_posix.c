@@ -162,6 +162,38 @@ START_TEST(a_file_that_was_cut_is_not_written_to)
 }
 END_TEST
 
+START_TEST(a_write_in_pieces_is_one_write)
+{
+	/* Of any number of pieces, empty ones too, and as many as no single call takes. */
+	struct fixture f;
+	begin(&f);
+	struct disk_file *file = create(&f, "a", 0);
+	enum { COUNT = 300, LONGEST = 90 };
+	static uint8_t data[COUNT * LONGEST], back[COUNT * LONGEST];
+	struct slice pieces[COUNT];
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(i * 131 + i / 251);
+	for (uint32_t count = 1; count <= COUNT; count += count < 4 ? 1 : 37) {
+		size_t len = 0;
+		for (uint32_t i = 0; i < count; i++) {
+			pieces[i] = slice(data + len, i % 5 == 3 ? 0 : 1 + i * 7 % LONGEST);
+			len += pieces[i].len;
+		}
+		struct disk_request request = {.operation = DISK_WRITE_SYNC,
+					       .file = file,
+					       .offset = count,
+					       .len = len,
+					       .pieces = pieces,
+					       .npieces = count};
+		ck_assert_int_eq(run(&f, request, NULL), 0);
+		ck_assert_int_eq(f.disk->ops->read_now(f.disk, file, count, back, len), 0);
+		ck_assert_int_eq(memcmp(back, data, len), 0);
+	}
+	close_file(&f, file);
+	end(&f);
+}
+END_TEST
+
 /* Create, write, sync, read, rename, remove and list, one after another. */
 START_TEST(blocking_calls_do_what_they_say)
 {

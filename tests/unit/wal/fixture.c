@@ -176,17 +176,39 @@ void fixture_run(struct fixture *f)
 		;
 }
 
+static wal_position append(struct fixture *f, struct wal_record *record)
+{
+	wal_position position;
+	uint64_t sequence = wal_append(f->wal, record, &position);
+	record->position = position;
+	entries_add(&f->appended, entry_of(record));
+	ck_assert_uint_eq(f->appended_at_open + sequence, f->appended.count);
+	return position;
+}
+
 wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot, uint64_t ballot,
 			    const void *data, size_t len)
 {
 	struct wal_record record = {
 		.type = type, .slot = slot, .ballot = ballot, .payload = slice(data, len)};
-	wal_position position;
-	uint64_t sequence = wal_append(f->wal, &record, &position);
-	record.position = position;
-	entries_add(&f->appended, entry_of(&record));
-	ck_assert_uint_eq(f->appended_at_open + sequence, f->appended.count);
+	/* Every other payload is the log's to keep. */
+	if (slot % 2 == 0) {
+		record.held = bytes_copy(record.payload);
+		record.payload = bytes_slice(record.held);
+	}
+	wal_position position = append(f, &record);
+	bytes_unref(record.held);
 	return position;
+}
+
+wal_position fixture_lend(struct fixture *f, uint64_t slot, struct bytes *payload)
+{
+	struct wal_record record = {.type = WAL_ACCEPT,
+				    .slot = slot,
+				    .ballot = 1,
+				    .payload = bytes_slice(payload),
+				    .held = payload};
+	return append(f, &record);
 }
 
 wal_position fixture_accept(struct fixture *f, uint64_t slot, size_t len)

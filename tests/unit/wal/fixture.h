@@ -83,6 +83,8 @@ wal_position fixture_append(struct fixture *f, enum wal_type type, uint64_t slot
 			    const void *data, size_t len);
 /* An accept of ballot 1 with a payload of `len` bytes that depend on the slot. */
 wal_position fixture_accept(struct fixture *f, uint64_t slot, size_t len);
+/* An accept of ballot 1 whose payload the log may keep instead of copying it. */
+wal_position fixture_lend(struct fixture *f, uint64_t slot, struct bytes *payload);
 /* Flushes and lets all requests end. */
 void fixture_flush(struct fixture *f);
 /* Asks for a record; f->read_done, f->read_status and f->read tell the rest. */

@@ -328,6 +328,75 @@ START_TEST(records_are_read_back_from_wherever_they_are)
 }
 END_TEST
 
+START_TEST(a_long_payload_is_kept_and_not_copied)
+{
+	/*
+	 * One that the log may keep is held until it is written, among others that are copied; what
+	 * is pending counts it, and all are read back from wherever they are.
+	 */
+	static const size_t lengths[] = {24, 4095, 4096, 4097, 0, 5001, 70000, 4096, 13};
+	enum { COUNT = sizeof lengths / sizeof *lengths };
+	struct fixture f;
+	struct bytes *kept[COUNT];
+	wal_position positions[COUNT];
+	uint64_t pending = 0;
+	begin_large(&f);
+	for (size_t i = 0; i < COUNT; i++) {
+		kept[i] = bytes_new(lengths[i]);
+		memset(kept[i]->data, (int)('a' + i), lengths[i]);
+		positions[i] = fixture_lend(&f, i + 1, kept[i]);
+		pending += wal_record_size(lengths[i]);
+		ck_assert_uint_eq(wal_pending_bytes(f.wal), pending);
+		ck_assert_uint_eq(kept[i]->refs, lengths[i] >= 4096 ? 2 : 1);
+	}
+	uint64_t bytes = wal_counters(f.wal)->bytes, writes = disk_sim_counters(f.disk)->writes;
+	for (int when = 0; when < 3; when++) {
+		for (size_t i = 0; i < COUNT; i++) {
+			ck_assert_int_eq(fixture_read(&f, positions[i]), 0);
+			ck_assert(entry_equal(&f.read, &f.appended.items[i + 1]));
+		}
+		if (when == 0) {
+			disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, true);
+			wal_flush(f.wal);
+			ck_assert_uint_eq(wal_pending_bytes(f.wal), pending);
+			ck_assert_uint_eq(kept[2]->refs, 2);
+		} else if (when == 1) {
+			disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, false);
+			fixture_run(&f);
+			ck_assert_uint_eq(wal_pending_bytes(f.wal), 0);
+			ck_assert_uint_eq(kept[2]->refs, 1);
+		}
+	}
+	ck_assert_uint_eq(disk_sim_counters(f.disk)->writes, writes + 1);
+	ck_assert_uint_eq(wal_counters(f.wal)->bytes, bytes + pending);
+	reopen(&f, 1);
+	for (size_t i = 0; i < COUNT; i++)
+		bytes_unref(kept[i]);
+	fixture_free(&f);
+}
+END_TEST
+
+START_TEST(what_is_kept_for_a_log_that_ends_is_given_back)
+{
+	/* Closed with records in both buffers, the log lets go of what it has kept. */
+	struct fixture f;
+	struct bytes *first = bytes_new(5000), *second = bytes_new(6000);
+	memset(first->data, 1, first->len);
+	memset(second->data, 2, second->len);
+	begin_large(&f);
+	disk_sim_hold_syncs(f.disk, DISK_LANE_LOG, true);
+	fixture_lend(&f, 1, first);
+	wal_flush(f.wal);
+	fixture_lend(&f, 2, second);
+	ck_assert(first->refs == 2 && second->refs == 2);
+	fixture_crash(&f, DISK_SIM_KILL);
+	ck_assert(first->refs == 1 && second->refs == 1);
+	bytes_unref(first);
+	bytes_unref(second);
+	fixture_free(&f);
+}
+END_TEST
+
 /*
  * faults: 14. Reading notices damage that happened after opening; positions at which no record is
  * are no record.
