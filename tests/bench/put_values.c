@@ -1,5 +1,6 @@
 /*
- * Puts values of one size, one after the other: the load of tests/bench/copies.sh.
+ * Puts values of one size, one after the other, and looks whether the last one is there: the load
+ * of tests/bench/copies.sh.
  *
  *   put_values CONFIG COUNT BYTES
  */
@@ -31,6 +32,14 @@ int main(int argc, char **argv)
 		struct synod_reply *reply = synod_put(synod, key, (size_t)len, value, bytes);
 		if (reply->status != SYNOD_OK)
 			errx(1, "put %lu: %s", i, reply->message);
+		synod_reply_free(reply);
+	}
+	if (count > 0) {
+		int len = snprintf(key, sizeof key, "key%lu", (count - 1) % KEYS);
+		struct synod_reply *reply = synod_get(synod, key, (size_t)len);
+		if (reply->status != SYNOD_OK || reply->value.len != bytes ||
+		    memcmp(reply->value.data, value, bytes) != 0)
+			errx(1, "%s is not what was put", key);
 		synod_reply_free(reply);
 	}
 	synod_close(synod);

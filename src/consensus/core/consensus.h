@@ -176,10 +176,21 @@ struct consensus_persist {
 	struct slice value;
 	struct bytes *held; /* what value points into; the core's */
 };
+/*
+ * From this length on, values are worth being shared by log and peers instead of being copied: were
+ * it 16 KiB, puts of 4 KiB would cost 7 % more instructions; were it 1 KiB, those of 1 KiB 1 %
+ * more.
+ */
+#define CONSENSUS_SHARED_BYTES 4096u
 struct consensus_send {
 	uint32_t to;
 	enum method method;
 	union peer_message message;
+	/*
+	 * What the values of the entries point into, one an entry (NULL: a no-op); the core's. NULL
+	 * if none of them has CONSENSUS_SHARED_BYTES.
+	 */
+	struct bytes **held;
 };
 struct consensus_read_confirmed {
 	uint64_t id;

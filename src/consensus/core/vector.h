@@ -26,4 +26,10 @@ static inline void *vector_add(struct vector *v, size_t item_size)
 	return item;
 }
 
+/* The one that was added last; there is one. */
+static inline void *vector_last(const struct vector *v, size_t item_size)
+{
+	return (uint8_t *)v->items + (v->count - 1) * item_size;
+}
+
 #endif

@@ -13,6 +13,15 @@ static union peer_message *add_send(struct paxos *p, uint32_t to, enum method me
 	return &send->message;
 }
 
+/* The newest message has these entries, and one of their values is long. */
+static void hold_entries(struct paxos *p, const struct wire_entry *entries, uint32_t count)
+{
+	struct consensus_send *send = vector_last(&p->sends, sizeof *send);
+	send->held = arena_get(&p->arena, count * sizeof *send->held);
+	for (uint32_t i = 0; i < count; i++)
+		send->held[i] = ring_get(&p->ring, entries[i].slot)->value;
+}
+
 /*
  * Lists present slots of first … last until options.message_bytes is passed. Stops at a gap if
  * `dense`. Returns the slot after the last one looked at.
@@ -27,7 +36,7 @@ static uint64_t add_entries(struct paxos *p, struct wire_entry **entries, uint32
 		count_max = (uint32_t)(p->options.message_bytes / sizeof(struct wire_entry) + 1);
 	struct wire_entry *list = arena_get(&p->arena, count_max * sizeof *list);
 	uint32_t count = 0;
-	size_t bytes = 0;
+	size_t bytes = 0, longest = 0;
 	uint64_t slot = first;
 	for (; slot <= last && count < count_max && bytes < p->options.message_bytes; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
@@ -38,7 +47,10 @@ static uint64_t add_entries(struct paxos *p, struct wire_entry **entries, uint32
 		list[count++] = (struct wire_entry){
 			.slot = slot, .ballot = s->ballot, .value = ring_value(s)};
 		bytes += ring_value_bytes(s) + sizeof(struct wire_entry);
+		longest = ring_value_bytes(s) > longest ? ring_value_bytes(s) : longest;
 	}
+	if (longest >= CONSENSUS_SHARED_BYTES)
+		hold_entries(p, list, count);
 	*entries = list;
 	*nentries = count;
 	return slot;

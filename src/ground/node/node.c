@@ -28,6 +28,24 @@ void node_problem(struct node *node, const char *format, ...)
 	va_end(arguments);
 }
 
+struct slice message_whole(const struct message *message, struct buffer *room)
+{
+	size_t done = 0;
+	if (message->nparts == 0)
+		return message->payload;
+	buffer_clear(room);
+	buffer_reserve(room, message_bytes(message));
+	for (uint32_t i = 0; i < message->nparts; i++) {
+		const struct message_part *part = &message->parts[i];
+		ASSERT(part->at >= done && part->at <= message->payload.len);
+		buffer_add(room, message->payload.data + done, part->at - done);
+		buffer_add_slice(room, bytes_slice(part->bytes));
+		done = part->at;
+	}
+	buffer_add(room, message->payload.data + done, message->payload.len - done);
+	return buffer_slice(room);
+}
+
 static void note_message(struct node *node, enum trace_kind kind, link_id link,
 			 const struct message *message)
 {

@@ -14,7 +14,8 @@
  * later than after turn_end().
  *
  * Ownership. Inputs are borrowed: a message and its payload are valid until the
- * call returns. Outputs are copied by the world before the call returns.
+ * call returns. Outputs are copied by the world before the call returns, but for
+ * the parts of a message, of which it may keep references instead.
  */
 #ifndef SYNOD_NODE_NODE_H
 #define SYNOD_NODE_NODE_H
@@ -48,9 +49,16 @@ enum message_kind {
 	MESSAGE_REPLY = 3, /* travels back along the link of its request, with the same id */
 };
 
+/* Long bytes that belong before the byte `at` of a payload, behind the parts before them. */
+struct message_part {
+	size_t at;
+	struct bytes *bytes;
+};
+
 struct message {
 	enum message_kind kind;
 	uint16_t method;     /* wire/method.h */
+	uint16_t nparts;     /* of what is sent: what is received stands in one piece */
 	int status;          /* replies: 0 or a STATUS_… */
 	uint32_t timeout_ms; /* requests: how long the sender will wait; 0 says nothing */
 	/* requests and replies: chosen by the requester, unique on the link */
@@ -63,7 +71,19 @@ struct message {
 	uint64_t origin;
 	const struct trace_detail *detail; /* for the sender's tracer alone; NULL: nothing to say */
 	struct slice payload;              /* protobuf, see wire/ */
+	const struct message_part *parts;  /* in the order of their places */
 };
+
+/* Of the payload, with its parts. */
+static inline size_t message_bytes(const struct message *message)
+{
+	size_t bytes = message->payload.len;
+	for (uint32_t i = 0; i < message->nparts; i++)
+		bytes += message->parts[i].bytes->len;
+	return bytes;
+}
+/* The payload in one piece: as it stands if it has no parts, otherwise in `room`. */
+struct slice message_whole(const struct message *message, struct buffer *room);
 
 struct node_ops {
 	/*

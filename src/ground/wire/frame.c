@@ -26,16 +26,33 @@ static uint32_t timeout_or_status(const struct message *message)
 	return 0;
 }
 
+/* Of all that is under it, `crc` being that of the header. */
+static uint32_t checksum(uint32_t crc, const struct message *message)
+{
+	struct slice payload = message->payload;
+	size_t done = 0;
+
+	for (uint32_t i = 0; i < message->nparts; i++) {
+		const struct message_part *part = &message->parts[i];
+		ASSERT(part->at >= done && part->at <= payload.len);
+		crc = crc32c(crc, payload.data + done, part->at - done);
+		crc = crc32c(crc, part->bytes->data, part->bytes->len);
+		done = part->at;
+	}
+	return crc32c(crc, payload.data + done, payload.len - done);
+}
+
 void frame_append(struct buffer *out, const struct message *message)
 {
 	struct slice payload = message->payload;
+	size_t len = message_bytes(message);
 
-	ASSERT(payload.len <= FRAME_BYTES_MAX);
+	ASSERT(len <= FRAME_BYTES_MAX);
 	ASSERT(message->kind >= MESSAGE_ONEWAY && message->kind <= MESSAGE_REPLY);
 	buffer_reserve(out, FRAME_HEADER_BYTES + payload.len);
 	uint8_t *frame = out->data + out->len;
 	memset(frame, 0, FRAME_HEADER_BYTES);
-	store_u32(frame + OFFSET_LENGTH, (uint32_t)payload.len);
+	store_u32(frame + OFFSET_LENGTH, (uint32_t)len);
 	frame[OFFSET_KIND] = (uint8_t)message->kind;
 	store_u16(frame + OFFSET_METHOD, message->method);
 	store_u32(frame + OFFSET_TIMEOUT_OR_STATUS, timeout_or_status(message));
@@ -45,8 +62,13 @@ void frame_append(struct buffer *out, const struct message *message)
 	store_u64(frame + OFFSET_TRACE, message->trace);
 	if (payload.len > 0)
 		memcpy(frame + FRAME_HEADER_BYTES, payload.data, payload.len);
-	store_u32(frame + OFFSET_CHECKSUM,
-		  crc32c(0, frame + OFFSET_KIND, FRAME_HEADER_BYTES - OFFSET_KIND + payload.len));
+	/* What stands there in one piece is read in one go. */
+	size_t covered = FRAME_HEADER_BYTES - OFFSET_KIND;
+	uint32_t crc = crc32c(0, frame + OFFSET_KIND,
+			      covered + (message->nparts == 0 ? payload.len : 0));
+	if (__builtin_expect(message->nparts > 0, 0))
+		crc = checksum(crc, message);
+	store_u32(frame + OFFSET_CHECKSUM, crc);
 	out->len += FRAME_HEADER_BYTES + payload.len;
 }
 

@@ -25,7 +25,10 @@
 
 #define FRAME_HEADER_BYTES 48u
 
-/* Appends the frame of `message` to `out`. */
+/*
+ * Appends the frame of `message` to `out`: without the message's parts, which belong behind
+ * FRAME_HEADER_BYTES and their `at` in it, and which length and checksum cover.
+ */
 void frame_append(struct buffer *out, const struct message *message);
 
 /*

@@ -108,6 +108,9 @@
 /* How often a full disk is tried again. */
 #define SPACE_RETRY_US 1000000u
 
+/* Values of one message that are shared; any others are copied. */
+#define PARTS_MAX 64u
+
 /* Whom to answer; link 0: nobody. */
 struct requester {
 	link_id link;
@@ -365,8 +368,9 @@ struct rsm {
 	uint32_t generation; /* that this replica goes by (rsm/force.h) */
 	struct force force;
 	struct timer tick;
-	struct arena arena; /* decoding */
-	struct buffer out;  /* encoding */
+	struct arena arena;                   /* decoding */
+	struct buffer out;                    /* encoding */
+	struct message_part parts[PARTS_MAX]; /* of the message in `out` */
 	bool started, stopping, stopped;
 	uint64_t started_us;
 	uint64_t space_retry_us; /* a full disk is not tried again before this */
@@ -732,6 +736,9 @@ void kept_reply_answer(struct rsm *rsm, const struct requester *to,
 /* peers.c */
 bool peers_message(struct rsm *rsm, link_id from, const struct message *message);
 void peers_send(struct rsm *rsm, uint32_t to, enum method method, union peer_message *message);
+/* held: what the values of the entries point into (struct consensus_send), to be shared; or NULL. */
+void peers_send_held(struct rsm *rsm, uint32_t to, enum method method, union peer_message *message,
+		     struct bytes *const *held);
 void peers_old_fetch(struct rsm *rsm, const struct consensus_old_fetch *want);
 void peers_free(struct rsm *rsm);
 /* relieve.c: at the end of every turn. */

@@ -386,7 +386,8 @@ static void carry_out(struct rsm *rsm)
 		 */
 		if (out->sends[i].method == METHOD_FETCH && rsm_log_is_congested(rsm))
 			continue;
-		peers_send(rsm, out->sends[i].to, out->sends[i].method, &m);
+		peers_send_held(rsm, out->sends[i].to, out->sends[i].method, &m,
+				out->sends[i].held);
 	}
 	wal_flush(rsm->wal);
 	for (uint32_t i = 0; i < out->nreads; i++) {

@@ -46,7 +46,7 @@ static void env_send(struct env *env, link_id id, const struct message *message)
 	if (link != NULL)
 		link_send(link, message);
 	else if (id == host->own_link)
-		requests_take(host, message);
+		requests_take(host, message); /* replies, which have no parts */
 	else
 		host->dropped_total++;
 }

@@ -21,6 +21,7 @@
  *                go
  *   link.c       life of a link: cutting, queueing and writing
  *   link_states.c  its states, and which may follow which
+ *   shares.c     output that is not copied: parts of messages, sent from where they stand
  *   seats.c      who may stay connected when there is no room for everybody
  *   seating.c    the lists of those who sit
  *   receive.c    reading and cutting frames out of the stream
@@ -113,6 +114,18 @@ struct link_ops {
 	void (*confirmed)(struct link *link);
 };
 
+/* A part of the output that stands elsewhere: it belongs before the byte `at` of link->out. */
+struct link_share {
+	size_t at;
+	struct bytes *bytes;
+};
+struct link_shares {
+	struct link_share *items; /* first … count - 1 are not sent, or not all of them */
+	size_t first, count, capacity;
+	size_t sent;   /* of the first */
+	size_t unsent; /* of all */
+};
+
 struct link {
 	struct host *host;
 	const struct link_ops *ops;
@@ -154,7 +167,8 @@ struct link {
 	size_t in_needed;  /* its whole length, as far as is known */
 	struct buffer out; /* out.data + out_sent … is unsent */
 	size_t out_sent;
-	size_t accounted; /* what this link contributes to host->buffered_bytes */
+	struct link_shares shares; /* which belongs into what is unsent */
+	size_t accounted;          /* what this link contributes to host->buffered_bytes */
 
 	uint64_t began_us;  /* the present connection (attempt) */
 	uint64_t heard_us;  /* last bytes received */
@@ -403,8 +417,21 @@ void link_account(struct link *link);
 void link_go_on(struct link *link);
 static inline size_t link_unsent(const struct link *link)
 {
-	return link->out.len - link->out_sent;
+	return link->out.len - link->out_sent + link->shares.unsent;
 }
+
+/* shares.c */
+/* The parts of a message, whose frame begins there in link->out. */
+void link_share(struct link *link, size_t frame, const struct message *message);
+/* Sends from the beginning of what is unsent, as send() does, and with shares among it. */
+ssize_t link_send_shares(struct link *link);
+/* So much was sent: how much of it stood in link->out. */
+size_t link_shares_taken(struct link *link, size_t len);
+/* The first bytes of link->out, which were sent, are gone from it. */
+void link_shares_move(struct link *link, size_t len);
+/* Nothing is to be sent any more. */
+void link_shares_release(struct link *link);
+void link_shares_free(struct link *link);
 
 /* seats.c */
 void seats_init(struct host *host);

@@ -103,6 +103,7 @@ void link_detach(struct link *link)
 
 static void release_output(struct link *link)
 {
+	link_shares_release(link);
 	link->out_sent = 0;
 	buffer_clear(&link->out);
 	if (link->out.capacity > BUFFER_KEPT_BYTES)
@@ -231,7 +232,10 @@ void link_append(struct link *link, const struct message *message)
 		return;
 	}
 	frame_append(&link->out, message);
-	traffic_count(link, TRAFFIC_SENT, message->method, link->out.len - before);
+	if (message->nparts > 0)
+		link_share(link, before, message);
+	traffic_count(link, TRAFFIC_SENT, message->method,
+		      FRAME_HEADER_BYTES + message_bytes(message));
 	link_account(link);
 	if (link->state == LINK_CUT)
 		return;
@@ -261,16 +265,22 @@ static struct message without_trace(const struct message *message)
  */
 static void append_waiting(struct link *link, const struct message *message)
 {
-	const struct message untraced = without_trace(message);
+	struct message untraced = without_trace(message);
 	size_t limit = message->kind == MESSAGE_ONEWAY ? WAITING_ONEWAY_BYTES_MAX
 						       : WAITING_BYTES_MAX;
-	size_t len = message->payload.len + FRAME_HEADER_BYTES;
+	size_t len = message_bytes(message) + FRAME_HEADER_BYTES;
 	if ((link->waiting.len > 0 && link->waiting.len + len > limit) ||
 	    !link_make_room(&link->waiting, len)) {
 		link->host->dropped_total++;
 		return;
 	}
+	/* What waits stands in one piece, however long it will be. */
+	struct buffer room = {0};
+	untraced.payload = message_whole(message, &room);
+	untraced.parts = NULL;
+	untraced.nparts = 0;
 	frame_append(&link->waiting, &untraced);
+	buffer_free(&room);
 	link->waiting_asks |= message->kind == MESSAGE_REQUEST;
 	traffic_count(link, TRAFFIC_SENT, message->method, len);
 	link_account(link);
@@ -348,11 +358,12 @@ void link_update_reading(struct link *link)
  */
 static void output_taken(struct link *link, size_t len)
 {
-	link->out_sent += len;
-	if (link->out_sent == link->out.len) {
+	link->out_sent += link->shares.count > 0 ? link_shares_taken(link, len) : len;
+	if (link_unsent(link) == 0) {
 		release_output(link);
 	} else if (link->out_sent > link->out.len / 2) {
 		buffer_consume(&link->out, link->out_sent);
+		link_shares_move(link, link->out_sent);
 		link->out_sent = 0;
 	}
 	link_account(link);
@@ -363,8 +374,9 @@ void link_flush(struct link *link)
 	list_remove(&link->flush);
 	if (link->fd == -1 || link->state == LINK_CONNECTING || link_unsent(link) == 0)
 		return;
-	ssize_t sent = send(link->fd, link->out.data + link->out_sent, link_unsent(link),
-			    MSG_NOSIGNAL);
+	ssize_t sent = link->shares.count > 0 ? link_send_shares(link)
+					      : send(link->fd, link->out.data + link->out_sent,
+						     link_unsent(link), MSG_NOSIGNAL);
 	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
 		char why[128];
 		snprintf(why, sizeof why, "cannot send: %s", strerror(errno));
@@ -427,6 +439,7 @@ void link_free(struct link *link)
 	map_remove(&host->links, link->id);
 	buffer_free(&link->in);
 	buffer_free(&link->out);
+	link_shares_free(link);
 	buffer_free(&link->waiting);
 	free(link->address);
 	free(link->route);

@@ -6,6 +6,9 @@
 #include "base/alloc.h"
 #include "base/crc32c.h"
 
+/* What a message takes on the way beside its payload. */
+#define ENVELOPE_BYTES 80u
+
 static void connection_timed_out(void *data)
 {
 	struct sim_connection *connection = data;
@@ -59,7 +62,7 @@ void sim_packet_depart(struct sim_packet *packet, uint64_t extra_us)
 		return;
 	}
 	if (options->bytes_per_s > 0) {
-		uint64_t len = packet->message.payload.len + sizeof(struct message);
+		uint64_t len = packet->message.payload.len + ENVELOPE_BYTES;
 		if (end->sent_us < at)
 			end->sent_us = at;
 		end->sent_us += len * SIM_SECOND / options->bytes_per_s;

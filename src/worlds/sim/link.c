@@ -52,7 +52,7 @@ link_id sim_link_dial(struct sim_process *process, const char *address)
 	return link_add(process, address)->id;
 }
 
-void sim_link_send(struct sim_process *process, link_id id, const struct message *message)
+static void send_whole(struct sim_process *process, link_id id, const struct message *message)
 {
 	struct sim_world *world = process->world;
 	struct sim_link *link = sim_link_find(process, id);
@@ -66,6 +66,18 @@ void sim_link_send(struct sim_process *process, link_id id, const struct message
 	if (sim_link_backlog(process, id) > LINK_OUTPUT_BYTES_MAX)
 		sim_connection_fail(link->connection);
 	sim_connection_transmit(link->connection, !link->end, message);
+}
+
+/* On the way, a message stands in one piece. */
+void sim_link_send(struct sim_process *process, link_id id, const struct message *message)
+{
+	struct buffer room = {0};
+	struct message whole = *message;
+	whole.payload = message_whole(message, &room);
+	whole.parts = NULL;
+	whole.nparts = 0;
+	send_whole(process, id, &whole);
+	buffer_free(&room);
 }
 
 const char *sim_process_peer(const struct sim_process *process, link_id id)

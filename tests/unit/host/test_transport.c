@@ -96,6 +96,95 @@ START_TEST(thousands_of_frames_in_flight_come_back)
 }
 END_TEST
 
+static void send_in_parts(link_id to, uint64_t id, struct slice payload,
+			  const struct message_part *parts, uint16_t nparts)
+{
+	struct message message = {.kind = MESSAGE_REQUEST,
+				  .method = METHOD_QUERY,
+				  .id = id,
+				  .payload = payload,
+				  .parts = parts,
+				  .nparts = nparts};
+	node_send(&client.node, to, &message);
+}
+
+/*
+ * Messages in parts arrive whole and in order among others, before the link is open and after that,
+ * more than the network takes at once, and more parts than one call sends. What was kept for them
+ * is given back.
+ */
+START_TEST(parts_are_sent_from_where_they_are)
+{
+	static uint8_t payload[300];
+	enum { SENT = 400, PARTS = 3 };
+	struct bytes *bytes[PARTS] = {bytes_new(5000), bytes_new(1), bytes_new(120000)};
+	struct rng rng;
+	uint64_t received = 0;
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	rng_seed(&rng, 5);
+	for (size_t i = 0; i < sizeof payload; i++)
+		payload[i] = (uint8_t)rng_next(&rng);
+	for (uint32_t i = 0; i < PARTS; i++)
+		for (size_t j = 0; j < bytes[i]->len; j++)
+			bytes[i]->data[j] = (uint8_t)rng_next(&rng);
+	for (uint64_t id = 1; id <= SENT; id++) {
+		struct message_part parts[PARTS];
+		uint16_t nparts = (uint16_t)rng_below(&rng, PARTS + 1);
+		struct slice rest = slice(payload, rng_below(&rng, sizeof payload));
+		struct buffer room = {0};
+		for (uint32_t i = 0; i < nparts; i++)
+			parts[i] = (struct message_part){
+				.at = i == 0 ? 0 : rng_range(&rng, parts[i - 1].at, rest.len),
+				.bytes = bytes[id % 50 == 0 ? i : rng_below(&rng, 2)]};
+		struct message whole = {.payload = rest, .parts = parts, .nparts = nparts};
+		struct slice expected = message_whole(&whole, &room);
+		received += expected.len;
+		send_in_parts(to, id, rest, parts, nparts);
+		/* Some alone, so that what comes back can be compared; the others in a crowd. */
+		if (id % 20 == 1) {
+			TURN_UNTIL(client.replies == id, client.host, server.host);
+			ck_assert(slice_equal(buffer_slice(&client.last_payload), expected));
+		}
+		buffer_free(&room);
+	}
+	TURN_UNTIL(client.replies == SENT, client.host, server.host);
+	ck_assert_uint_eq(client.reply_bytes, received);
+	ck_assert_uint_eq(client.node.env->ops->backlog(client.node.env, to), 0);
+	for (uint32_t i = 0; i < PARTS; i++) {
+		ck_assert_uint_eq(bytes[i]->refs, 1);
+		bytes_unref(bytes[i]);
+	}
+	end_both();
+}
+END_TEST
+
+/* What a link has kept of messages that it will not send is given back when it ends. */
+START_TEST(parts_of_a_lost_link_are_given_back)
+{
+	struct bytes *bytes = bytes_new(1000000);
+	memset(bytes->data, 7, bytes->len);
+	start_server(NULL);
+	link_id to = start_client(NULL);
+	echo_send(&client, to, MESSAGE_REQUEST, 1, slice("x", 1));
+	TURN_UNTIL(client.replies == 1, client.host, server.host);
+	struct message_part part = {.at = 1, .bytes = bytes};
+	/* More than the network takes while nobody reads. */
+	for (uint64_t id = 2; id < 14; id++)
+		send_in_parts(to, id, slice("xy", 2), &part, 1);
+	ck_assert_uint_gt(client.node.env->ops->backlog(client.node.env, to), 12 * bytes->len);
+	ck_assert_uint_eq(bytes->refs, 13);
+	for (int i = 0; i < 5; i++)
+		host_turn(client.host, false);
+	ck_assert_uint_gt(bytes->refs, 1);
+	echo_end(&server);
+	TURN_UNTIL(client.downs == 1, client.host);
+	ck_assert_uint_eq(bytes->refs, 1);
+	bytes_unref(bytes);
+	echo_end(&client);
+}
+END_TEST
+
 /*
  * One-way messages that are sent while the link connects arrive in order behind the hello; the same
  * address is the same link.

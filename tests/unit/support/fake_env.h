@@ -68,11 +68,16 @@ static void fake_send(struct env *env, link_id link, const struct message *messa
 	struct fake_env *fake = fake_of(env);
 	ASSERT(fake->nsent < FAKE_SENT_MAX);
 	struct fake_sent *sent = &fake->sent[fake->nsent++];
-	uint8_t *copy = alloc_bytes(message->payload.len + 1);
-	if (message->payload.len > 0)
-		memcpy(copy, message->payload.data, message->payload.len);
+	struct buffer room = {0};
+	struct slice payload = message_whole(message, &room);
+	uint8_t *copy = alloc_bytes(payload.len + 1);
+	if (payload.len > 0)
+		memcpy(copy, payload.data, payload.len);
+	buffer_free(&room);
 	*sent = (struct fake_sent){.link = link, .message = *message};
-	sent->message.payload = slice(copy, message->payload.len);
+	sent->message.payload = slice(copy, payload.len);
+	sent->message.parts = NULL;
+	sent->message.nparts = 0;
 }
 static uint64_t fake_link_epoch(struct env *env, link_id link)
 {

@@ -80,6 +80,58 @@ START_TEST(stream_gives_back_every_message)
 END_TEST
 
 /*
+ * The frame of a message in parts, with these in their places, is that of the message in one piece.
+ */
+START_TEST(parts_belong_into_the_frame)
+{
+	static uint8_t payload[3000];
+	struct rng r;
+
+	rng_seed(&r, 11);
+	for (size_t round = 0; round < 200; round++) {
+		struct buffer whole = {0}, frame = {0}, filled = {0}, room = {0};
+		struct message_part parts[5];
+		for (size_t i = 0; i < sizeof payload; i++)
+			payload[i] = (uint8_t)rng_next(&r);
+		struct message sent = any_message(&r, slice(payload, rng_below(&r, 200)));
+		sent.parts = parts;
+		sent.nparts = (uint16_t)rng_below(&r, 6);
+		size_t at = 0;
+		for (uint32_t i = 0; i < sent.nparts; i++) {
+			at = rng_range(&r, at, sent.payload.len);
+			parts[i] = (struct message_part){
+				.at = at,
+				.bytes = bytes_copy(
+					slice(payload + rng_below(&r, 1000), rng_below(&r, 2000))),
+			};
+		}
+		struct message one_piece = sent;
+		one_piece.payload = message_whole(&sent, &room);
+		one_piece.parts = NULL;
+		one_piece.nparts = 0;
+		ck_assert_uint_eq(one_piece.payload.len, message_bytes(&sent));
+		frame_append(&whole, &one_piece);
+		frame_append(&frame, &sent);
+		size_t done = 0;
+		for (uint32_t i = 0; i < sent.nparts; i++) {
+			size_t place = FRAME_HEADER_BYTES + parts[i].at;
+			buffer_add(&filled, frame.data + done, place - done);
+			buffer_add_slice(&filled, bytes_slice(parts[i].bytes));
+			done = place;
+		}
+		buffer_add(&filled, frame.data + done, frame.len - done);
+		ck_assert(slice_equal(buffer_slice(&whole), buffer_slice(&filled)));
+		for (uint32_t i = 0; i < sent.nparts; i++)
+			bytes_unref(parts[i].bytes);
+		buffer_free(&whole);
+		buffer_free(&frame);
+		buffer_free(&filled);
+		buffer_free(&room);
+	}
+}
+END_TEST
+
+/*
  * Every single flipped bit is noticed: the frame is corrupt, too large, or waits for more bytes; it
  * is never taken.
  */
