@@ -2,10 +2,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "host/internal.h"
 #include "wire/frame.h"
 #include "wire/wire.h"
+
+/* The rest of a frame goes straight to its place, unless it is so little. */
+#define DIRECT_BYTES_MIN 4096u
+/* So large a part of a frame must have come before there is room for all of it. */
+#define WHOLE_FRAME_PART 8u
 
 /* The transport's own answers carry no payload but, when refused, an Error. */
 static void answer(struct link *link, const struct message *request, int status, const char *text)
@@ -241,9 +247,17 @@ static ssize_t take_frames(struct link *link, struct slice data)
 	return (ssize_t)position;
 }
 
-/* Room for the input of one link; false: the link was cut. */
+/*
+ * Room for the input of one link; false: the link was cut. A frame of which a good part has come
+ * gets all that it needs, so that it is not moved again while it grows.
+ */
 static bool room_for_input(struct link *link, size_t len)
 {
+	size_t held = link->in.len + len;
+	if (held > link->in.capacity && !link->backlog && link->in_needed > held &&
+	    held >= link->in_needed / WHOLE_FRAME_PART &&
+	    buffer_try_reserve(&link->in, link->in_needed - link->in.len))
+		return true;
 	if (link_make_room(&link->in, len))
 		return true;
 	link->host->cut_total++;
@@ -324,20 +338,25 @@ static void take_bytes(struct link *link, struct slice data)
 
 /*
  * One read a turn, so that a link that sends without end cannot hold up the others. Small frames
- * are parsed where they were read; the bytes of a large one go straight to their place. Memory
- * grows with the bytes that have come, not with those that were announced.
+ * are parsed where they were read; the bytes of a large one go straight to their place, and only
+ * its beginning is copied. Memory grows with the bytes that have come, not with those that were
+ * announced.
  */
 static void read_link(struct link *link)
 {
 	struct host *host = link->host;
-	bool direct = link->in.len > 0 && link->in_needed - link->in.len >= SCRATCH_BYTES;
-	uint8_t *into = host->loop->scratch;
-	if (direct) {
-		if (!room_for_input(link, SCRATCH_BYTES))
-			return;
-		into = link->in.data + link->in.len;
-	}
-	ssize_t received = recv(link->fd, into, SCRATCH_BYTES, 0);
+	size_t missing = link->in.len > 0 ? link->in_needed - link->in.len : 0;
+	size_t direct = missing < SCRATCH_BYTES ? missing : SCRATCH_BYTES;
+	if (direct < DIRECT_BYTES_MIN)
+		direct = 0;
+	if (direct > 0 && !room_for_input(link, direct))
+		return;
+	struct iovec pieces[] = {
+		{.iov_base = link->in.data + link->in.len, .iov_len = direct},
+		{.iov_base = host->loop->scratch, .iov_len = SCRATCH_BYTES - direct},
+	};
+	ssize_t received = direct == 0 ? recv(link->fd, host->loop->scratch, SCRATCH_BYTES, 0)
+				       : readv(link->fd, pieces, direct == SCRATCH_BYTES ? 1 : 2);
 	if (received <= 0) {
 		if (received == 0 || (errno != EAGAIN && errno != EINTR))
 			read_failed(link, received);
@@ -346,9 +365,10 @@ static void read_link(struct link *link)
 	link->heard_us = host_now_us(host);
 	link->pinged_us = link->asked_us = 0;
 	seat_heard(link);
-	if (direct)
-		link->in.len += (size_t)received;
-	take_bytes(link, slice(host->loop->scratch, direct ? 0 : (size_t)received));
+	if ((size_t)received < direct)
+		direct = (size_t)received;
+	link->in.len += direct;
+	take_bytes(link, slice(host->loop->scratch, (size_t)received - direct));
 }
 
 /* Goes on with what has been read before. */
