@@ -53,6 +53,31 @@ START_TEST(both_implementations_agree)
 }
 END_TEST
 
+/* Also for lengths from which on several parts are summed side by side, and their ends. */
+START_TEST(implementations_agree_about_long_input)
+{
+	static uint8_t data[20000];
+	struct rng rng;
+
+	rng_seed(&rng, 5);
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)rng_next(&rng);
+	for (size_t around = 3072; around <= 18432; around += 1024) {
+		for (size_t len = around - 9; len <= around + 9; len++) {
+			uint32_t start = (uint32_t)rng_next(&rng);
+			size_t offset = rng_below(&rng, sizeof data - len);
+			ck_assert_uint_eq(crc32c(start, data + offset, len),
+					  crc32c_portable(start, data + offset, len));
+		}
+	}
+	for (size_t bit = 0; bit < 8 * (size_t)6200; bit += 61) {
+		uint32_t before = crc32c(0, data, 6200);
+		data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		ck_assert_uint_ne(crc32c(0, data, 6200), before);
+	}
+}
+END_TEST
+
 /* A checksum can be taken in pieces. */
 START_TEST(a_checksum_can_be_taken_in_pieces)
 {
