@@ -4,7 +4,7 @@
  * tests/bench/instructions.sh counts the instructions of two lengths of it; the difference is what
  * the operations cost.
  *
- *   calm_load put|get OPERATIONS
+ *   calm_load put|get OPERATIONS [BYTES]    of a value (256)
  *
  * The client keeps 16 requests under way, so that batches form as they do in a daemon.
  */
@@ -42,7 +42,8 @@ struct load {
 	uint64_t left;   /* operations to start */
 	uint64_t open;   /* under way */
 	uint64_t number; /* of the next one */
-	char value[VALUE_BYTES];
+	char *value;
+	size_t value_bytes;
 };
 
 /* ---- the processes ---- */
@@ -166,7 +167,7 @@ static void start_operation(struct load *load)
 		key[i] = (char)('0' + rest % 10);
 	struct synod_op op = {.kind = load->kind, .key = {key, sizeof key}};
 	if (load->kind == SYNOD_OP_PUT)
-		op.value = (struct synod_bytes){load->value, sizeof load->value};
+		op.value = (struct synod_bytes){load->value, load->value_bytes};
 	load->left--;
 	if (client_request_op(&request, &op) != 0)
 		errx(1, "no memory");
@@ -217,9 +218,11 @@ static void run_operations(struct load *load, enum synod_op_kind kind, uint64_t 
 int main(int argc, char **argv)
 {
 	struct load *load = ALLOC(struct load);
-	if (argc != 3 || (strcmp(argv[1], "put") != 0 && strcmp(argv[1], "get") != 0))
-		errx(64, "usage: calm_load put|get OPERATIONS");
-	memset(load->value, 'v', sizeof load->value);
+	if (argc < 3 || argc > 4 || (strcmp(argv[1], "put") != 0 && strcmp(argv[1], "get") != 0))
+		errx(64, "usage: calm_load put|get OPERATIONS [BYTES]");
+	load->value_bytes = argc > 3 ? strtoull(argv[3], NULL, 10) : VALUE_BYTES;
+	load->value = alloc_bytes(load->value_bytes + 1);
+	memset(load->value, 'v', load->value_bytes);
 	build_world(load);
 	sim_world_run_for(load->world, SIM_SECOND);
 	run(load, start_join);
@@ -230,6 +233,7 @@ int main(int argc, char **argv)
 	printf("%s: %s operations in %" PRIu64 " µs of simulated time\n", argv[1], argv[2],
 	       load->world->now_us - start_us);
 	sim_world_destroy(load->world);
+	free(load->value);
 	free(load);
 	return 0;
 }

@@ -6,6 +6,8 @@
 #
 #   tests/bench/instructions.sh             compares with the budget
 #   tests/bench/instructions.sh --show [N]  prints the N (25) functions where the instructions go
+#   tests/bench/instructions.sh --values BYTES…
+#                                           prints what they cost with values of other sizes than 256 bytes
 #   tests/bench/instructions.sh --rewrite   sets the budget to what is measured now and 3 % more
 #
 # A budget holds for one compiler and its flags: with another, or a sanitizer, there is nothing to
@@ -20,6 +22,7 @@ budget=tests/bench/instructions.budget
 short=1000 long=3000 # operations
 remembered=100 # functions of each workload in the budget file
 mode=${1:-compare}
+value_bytes=
 
 die() {
 	echo "instructions: $*" >&2
@@ -38,7 +41,7 @@ skip() {
 count_run() {
 	local out=$scratch/$1.$2
 	if ! valgrind --tool=callgrind --separate-callers=4 --callgrind-out-file="$out" \
-		"$program" "$1" "$2" >"$out.log" 2>&1; then
+		"$program" "$1" "$2" ${value_bytes:+"$value_bytes"} >"$out.log" 2>&1; then
 		cat "$out.log" >&2
 		die "$program $1 $2 fails under callgrind"
 	fi
@@ -150,6 +153,15 @@ fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+if [[ $mode == --values ]]; then
+	short=100 long=300
+	for value_bytes in "${@:2}"; do
+		count_operation put
+		count_operation get
+		echo "$value_bytes bytes: put $(total put), get $(total get) instructions"
+	done
+	exit
+fi
 count_operation put
 count_operation get
 case $mode in

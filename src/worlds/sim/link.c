@@ -71,6 +71,10 @@ static void send_whole(struct sim_process *process, link_id id, const struct mes
 /* On the way, a message stands in one piece. */
 void sim_link_send(struct sim_process *process, link_id id, const struct message *message)
 {
+	if (message->nparts == 0) {
+		send_whole(process, id, message);
+		return;
+	}
 	struct buffer room = {0};
 	struct message whole = *message;
 	whole.payload = message_whole(message, &room);
