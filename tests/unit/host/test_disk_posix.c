@@ -162,9 +162,9 @@ START_TEST(a_file_that_was_cut_is_not_written_to)
 }
 END_TEST
 
+/* Of any number of pieces, empty ones too, and as many as no single call takes. */
 START_TEST(a_write_in_pieces_is_one_write)
 {
-	/* Of any number of pieces, empty ones too, and as many as no single call takes. */
 	struct fixture f;
 	begin(&f);
 	struct disk_file *file = create(&f, "a", 0);

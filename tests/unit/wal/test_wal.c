@@ -328,12 +328,12 @@ START_TEST(records_are_read_back_from_wherever_they_are)
 }
 END_TEST
 
+/*
+ * One that the log may keep is held until it is written, among others that are copied; what
+ * is pending counts it, and all are read back from wherever they are.
+ */
 START_TEST(a_long_payload_is_kept_and_not_copied)
 {
-	/*
-	 * One that the log may keep is held until it is written, among others that are copied; what
-	 * is pending counts it, and all are read back from wherever they are.
-	 */
 	static const size_t lengths[] = {24, 4095, 4096, 4097, 0, 5001, 70000, 4096, 13};
 	enum { COUNT = sizeof lengths / sizeof *lengths };
 	struct fixture f;
@@ -376,9 +376,9 @@ START_TEST(a_long_payload_is_kept_and_not_copied)
 }
 END_TEST
 
+/* Closed with records in both buffers, the log lets go of what it has kept. */
 START_TEST(what_is_kept_for_a_log_that_ends_is_given_back)
 {
-	/* Closed with records in both buffers, the log lets go of what it has kept. */
 	struct fixture f;
 	struct bytes *first = bytes_new(5000), *second = bytes_new(6000);
 	memset(first->data, 1, first->len);

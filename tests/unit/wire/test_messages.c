@@ -408,9 +408,9 @@ END_TEST
 /*
  * Numbers that are not packed, as an old or foreign encoder writes them, are read like packed ones.
  */
+/* KvCommand.internal { granted: 7, granted: [8, 9], granted: 300 } */
 START_TEST(unpacked_numbers_are_read)
 {
-	/* KvCommand.internal { granted: 7, granted: [8, 9], granted: 300 } */
 	static const uint8_t bytes[] = {0x2a, 9, 0x10, 7, 0x12, 2, 8, 9, 0x10, 0xac, 0x02};
 	struct wire_kv_command command;
 
@@ -423,9 +423,9 @@ START_TEST(unpacked_numbers_are_read)
 END_TEST
 
 /* The arrays of a submessage that occurs twice are joined; what occurs once in it is replaced. */
+/* internal { config: "a" granted: [7, 8] } then { kind: GET } internal { config: "b" granted: 9 } */
 START_TEST(arrays_of_a_repeated_submessage_are_joined)
 {
-	/* internal { config: "a" granted: [7, 8] } then { kind: GET } internal { config: "b" granted: 9 } */
 	static const uint8_t bytes[] = {0x2a, 7, 0x0a, 1, 'a',  0x12, 2,   7,    8, 0x0a, 2,
 					0x08, 1, 0x2a, 6, 0x0a, 1,    'b', 0x12, 1, 9};
 	struct wire_kv_command command;
@@ -461,9 +461,9 @@ START_TEST(empty_submessages_are_left_out_or_known)
 END_TEST
 
 /* A submessage that occurs twice is merged, and a number that occurs twice keeps its last value. */
+/* scan { start: "a" limit: 1 } scan { limit: 2 keys_only: true } */
 START_TEST(repeated_singular_fields_merge)
 {
-	/* scan { start: "a" limit: 1 } scan { limit: 2 keys_only: true } */
 	static const uint8_t bytes[] = {0x12, 5, 0x0a, 1, 'a', 0x18, 1, 0x12, 4, 0x18, 2, 0x20, 1};
 	struct wire_kv_query query;
 
