@@ -82,12 +82,18 @@ static void destroy_gone(struct client *client)
 
 /*
  * A request that nobody answers may be with a group that has left the cluster and will not even say
- * WRONG_GROUP. The list is in the order of the start, so the first request is the oldest.
+ * WRONG_GROUP, or whose members are all other ones by now. The list is in the order of the start,
+ * so the first request is the oldest; those that end sooner have been noted.
  */
 static void tick(void *data)
 {
 	struct client *client = data;
 	struct list *first = list_first(&client->requests);
+	if (client->unanswered)
+		client_directory_refresh(client);
+	if (client->unanswered_by_service)
+		client_services_refresh(client);
+	client->unanswered = client->unanswered_by_service = false;
 	if (first == NULL)
 		return;
 	uint64_t now_us = node_now_us(&client->node);

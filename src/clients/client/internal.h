@@ -88,6 +88,8 @@ struct client {
 	struct client_service services[CLIENT_SERVICES];
 
 	struct timer tick; /* armed while there are requests */
+	/* since it was due last: requests that nobody has answered, and that did not last so long */
+	bool unanswered, unanswered_by_service;
 	struct map probes; /* request id → request */
 	uint64_t next_probe_id;
 	struct arena arena; /* of one message */
@@ -160,6 +162,8 @@ void client_stop_waiting(struct client_request *request);
  * The end of a request: calls done and frees it. status: 0 or a STATUS_…; payload: the server's
  * reply or an encoded Error.
  */
+/* Nobody has answered it, if the status says so: the tick looks for others who may. */
+void client_note_unanswered(const struct client_request *request, int status);
 void client_finish(struct client_request *request, int status, struct slice payload);
 void client_finish_text(struct client_request *request, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

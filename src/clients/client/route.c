@@ -123,6 +123,17 @@ void client_finish(struct client_request *request, int status, struct slice payl
 	client_finish_reply(request, &reply, payload);
 }
 
+/* It may be with nobody who is there any more: see the tick of core.c. */
+void client_note_unanswered(const struct client_request *request, int status)
+{
+	if (status != STATUS_UNAVAILABLE && status != STATUS_UNKNOWN)
+		return;
+	if (client_service_of(request) == NULL)
+		request->client->unanswered = true;
+	else
+		request->client->unanswered_by_service = true;
+}
+
 void client_finish_text(struct client_request *request, int status, const char *format, ...)
 {
 	char text[1024];
@@ -421,6 +432,7 @@ static bool settles(int status)
 static void called(void *context, int status, struct slice payload)
 {
 	struct client_request *request = context;
+	client_note_unanswered(request, status);
 	if (client_request_writes(request))
 		request->may_be_executed |= caller_may_be_executed(request->call);
 	if (request->reads && status == 0)

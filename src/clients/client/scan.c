@@ -436,6 +436,7 @@ static void page_done(void *context, int status, struct slice payload)
 		return;
 	}
 	if (status != 0) {
+		client_note_unanswered(request, status);
 		client_finish(request, status, payload);
 		return;
 	}

@@ -529,6 +529,37 @@ START_TEST(group_with_other_members_is_followed)
 }
 END_TEST
 
+START_TEST(group_with_other_members_is_followed_by_the_impatient)
+{
+	/*
+	 * faults: 112. The same for those who never wait so long for an answer: one of their next
+	 * requests.
+	 */
+	static struct outcome outcome;
+	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
+	pass(10);
+	ck_assert_int_eq(outcome.status, SYNOD_OK);
+	gone = "g1:1";
+	at = "g1b:1";
+	config_number = 4;
+	for (int i = 0; i < 20; i++) {
+		struct client_request *request;
+		const char *key = key_in_shard(0);
+		struct synod_op what = {.kind = SYNOD_OP_PUT,
+					.key = {.data = key, .len = strlen(key)},
+					.value = {.data = "v", .len = 1}};
+		int made = client_request_op(&request, &what);
+		request->timeout_ms = 300;
+		submit(&outcome, made, request);
+		pass(310);
+		ck_assert_int_eq(outcome.calls, 1);
+		if (outcome.status == SYNOD_OK)
+			return;
+	}
+	ck_abort_msg("it goes on asking at addresses at which nobody is");
+}
+END_TEST
+
 /* A member that was added leads, and the configuration at hand does not have it. */
 START_TEST(leader_that_is_not_known_yet_is_asked)
 {
