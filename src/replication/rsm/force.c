@@ -145,6 +145,28 @@ static bool is_here(const struct rsm *rsm, const struct group_member *m)
 		rsm->watches[seat].bound_heard_us >= rsm->force.since_us);
 }
 
+/*
+ * Also by the lists that it has accepted and does not know to be chosen: they would be (5), and who
+ * has no vote by them could not begin what has been recorded.
+ */
+bool force_stays_bound(const struct rsm *rsm)
+{
+	uint64_t base = rsm->members.slot, last = force_last_slot(rsm);
+	bool bound = is_bound(rsm);
+	for (uint64_t slot = consensus_chosen_slot(rsm->core) + 1; slot <= last; slot++) {
+		struct bytes *value;
+		struct group_members list;
+		if (!consensus_accepted(rsm->core, slot, &value) || value == NULL ||
+		    !members_list_of_value(bytes_slice(value), &list) || list.base != base)
+			continue;
+		const struct group_member *own = members_find(&list, rsm->options.replica);
+		bound = own != NULL && own->role == MEMBER_VOTER &&
+			own->life == rsm->node->env->life;
+		base = slot;
+	}
+	return bound;
+}
+
 /* Of this replica itself. */
 static bool is_sound(struct rsm *rsm, struct buffer *why, int *status)
 {
@@ -166,6 +188,10 @@ static bool is_sound(struct rsm *rsm, struct buffer *why, int *status)
 		return refuse(why, status,
 			      "this replica has no vote, so that the group does not count on what "
 			      "it holds");
+	if (!force_stays_bound(rsm))
+		return refuse(why, status,
+			      "the last list of members that this replica has accepted takes its "
+			      "vote away, so that the group may have gone on without it");
 	if (rsm->stale.found)
 		return refuse(why, status, "this directory is an older copy of itself");
 	if (rsm->state_lost || rsm->restoring || rsm->damage.first != 0 ||

@@ -37,8 +37,8 @@
  *
  *   1  asked       Whether a majority of the voters answers: every one is asked for its start
  *                  (rsm/starts.h). If so it is refused: there is nothing to be forced. So it is if
- *                  the survivor is no voter whose life is bound, if its log or state is damaged or
- *                  is being fetched, or if it has been found to be a stale copy. Otherwise it tells
+ *                  the survivor is no voter whose life is bound, also by what it has accepted and
+ *                  does not know to be chosen, if its log or state is damaged or is being fetched, or if it has been found to be a stale copy. Otherwise it tells
  *                  what may be lost.
  *   2  confirmed   All of this once more; then the survivor takes part in nothing of the old
  *                  generation any more, and asks the masters to record the new one with its life.
@@ -112,6 +112,8 @@ void force_message(struct rsm *rsm, link_id from, const struct message *request)
 int force_recover(struct rsm *rsm) MUST_CHECK;
 /* Every slot up to it is here: what would be kept. */
 uint64_t force_last_slot(const struct rsm *rsm);
+/* It has a vote, also by what would be taken for chosen. */
+bool force_stays_bound(const struct rsm *rsm);
 /* A record of the log is being replayed: an entry at `slot`, in `ballot`. */
 void force_replayed(struct rsm *rsm, uint64_t slot, uint64_t ballot, struct slice value);
 /* A message of another generation, of which nothing else is used. */

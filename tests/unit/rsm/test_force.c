@@ -307,6 +307,60 @@ START_TEST(a_replica_without_a_vote_is_not_gone_on_from)
 }
 END_TEST
 
+/* Accepted, in the ballot of the last one: the list without this replica, in the next slot. */
+static void write_removal(void *data, struct node *node)
+{
+	struct rsm *rsm = data;
+	struct group_members list = rsm->members;
+	struct buffer body = {0}, entry = {0};
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < list.count; i++)
+		if (list.list[i].number != rsm->options.replica)
+			list.list[kept++] = list.list[i];
+	list.count = kept;
+	list.base = list.slot;
+	members_encode_body(&list, &body);
+	entry_begin(&entry);
+	entry_add(&entry,
+		  &(struct entry_command){.kind = ENTRY_MEMBERS, .body = buffer_slice(&body)});
+	entry_finish(&entry, 1, 1, 1, consensus_epoch(rsm->core));
+	store_u32(entry.data, ENTRY_FORMAT_MEMBERS);
+	wal_append(rsm->wal,
+		   &(struct wal_record){.type = WAL_ACCEPT,
+					.slot = force_last_slot(rsm) + 1,
+					.ballot = consensus_epoch(rsm->core),
+					.payload = buffer_slice(&entry)},
+		   NULL);
+	wal_flush(rsm->wal);
+	buffer_free(&body);
+	buffer_free(&entry);
+	(void)node;
+}
+
+/*
+ * Whom the last list that it has accepted removes could not begin what has been recorded: 5 takes
+ * that list for chosen.
+ */
+START_TEST(test_removed_by_what_it_accepted)
+{
+	struct rsm_group g;
+	begin(&g, 3, 2);
+	append(&g, 10);
+	ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
+	uint32_t i = (rsm_group_elect(&g) + 1) % 3;
+	kill_others(&g, i);
+	sim_process_call(g.replicas[i].process, write_removal, rsm_group_rsm(&g, i));
+	rsm_group_run(&g, SIM_SECOND);
+	sim_process_restart(g.replicas[i].process);
+	rsm_group_run(&g, SIM_SECOND);
+	ck_assert_int_eq(force(&g, i, 0), STATUS_DENIED);
+	ck_assert_ptr_nonnull(strstr(g.refusal, "takes its vote away"));
+	ck_assert_int_eq(force(&g, i, 1), STATUS_DENIED);
+	ck_assert_uint_eq(g.masters.generation, 0);
+	rsm_group_free(&g);
+}
+END_TEST
+
 /*
  * Of two from which it is forced, cut off from each other, the masters take one; the other is
  * superseded.
