@@ -70,6 +70,7 @@ static void welcomed(struct joiner *joiner, const struct wire_welcome *w)
 	place->nmembers = w->nmembers;
 	place->replica = w->number;
 	place->joining = true;
+	place->generation = w->generation;
 	identify(place, joiner->process);
 	sim_world_call_at(joiner->process->world, joiner->process->world->now_us, begin,
 			  joiner->process);
@@ -199,7 +200,7 @@ void joiner_forget(struct joiner_place *place)
 		free(place->texts[i]);
 		place->texts[i] = NULL;
 	}
-	place->replica = place->nmembers = 0;
+	place->replica = place->nmembers = place->generation = 0;
 	place->joining = false;
 }
 
@@ -212,6 +213,8 @@ void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 	for (uint32_t i = 0; i < place->nmembers; i++)
 		options->members[i] = place->members[i];
 	options->joining = place->joining;
+	options->generation = place->generation;
+	options->force = process->force;
 	process->leaves = true;
 }
 
@@ -228,9 +231,11 @@ void joiner_note(struct scene *scene, const struct scene_replica *replica)
 	const struct rsm *rsm = scene->place_of == NULL ? NULL : rsm_of(scene, replica);
 	const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
 	struct sim_nemesis_roster *newest = &scene->rosters[replica->group];
-	if (members == NULL || members->slot <= newest->slot)
+	if (members == NULL ||
+	    !joiner_is_newer(members->generation, members->slot, newest->generation, newest->slot))
 		return;
-	*newest = (struct sim_nemesis_roster){.slot = members->slot, .count = members->count};
+	*newest = (struct sim_nemesis_roster){
+		.generation = members->generation, .slot = members->slot, .count = members->count};
 	for (uint32_t i = 0; i < members->count; i++) {
 		newest->list[i].process = sim_process_find(scene->world, members->list[i].name);
 		newest->list[i].number = members->list[i].number;
@@ -245,7 +250,8 @@ bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis
 	for (uint32_t i = 0; out->slot != 0 && i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
 		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;
-		if (rsm == NULL || rsm_members(rsm)->slot != out->slot || !rsm_is_leader(rsm) ||
+		if (rsm == NULL || rsm_members(rsm)->slot != out->slot ||
+		    rsm_members(rsm)->generation != out->generation || !rsm_is_leader(rsm) ||
 		    consensus_epoch(rsm_core(rsm)) <= ballot)
 			continue;
 		ballot = consensus_epoch(rsm_core(rsm));
@@ -272,7 +278,8 @@ void joiner_meet(struct scene *scene)
 		const struct rsm *rsm = rsm_of(scene, replica);
 		if (rsm == NULL || !sim_nemesis_in_core(scene->nemesis, process) ||
 		    !joiner_roster(scene, replica->group, &roster) ||
-		    rsm_members(rsm)->slot >= roster.slot ||
+		    !joiner_is_newer(roster.generation, roster.slot, rsm_members(rsm)->generation,
+				     rsm_members(rsm)->slot) ||
 		    is_listed(&roster, process, scene->place_of(scene, process)->replica))
 			continue;
 		sim_trace_note(&scene->world->trace,

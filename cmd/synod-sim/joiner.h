@@ -15,8 +15,9 @@ struct joiner_place {
 	struct scene *scene;
 	const char *role;
 	uint64_t group;
-	uint32_t replica; /* its number; 0: it waits to be told */
-	bool joining;     /* it was told: it has not been there from the beginning */
+	uint32_t replica;    /* its number; 0: it waits to be told */
+	bool joining;        /* it was told: it has not been there from the beginning */
+	uint32_t generation; /* … and that this is the group's (rsm/force.h) */
 	uint32_t nmembers;
 	struct rsm_member members[MEMBERS_MAX];
 	char *texts[2 * MEMBERS_MAX]; /* of those that it was told of */
@@ -35,6 +36,13 @@ void joiner_forget(struct joiner_place *place);
 /* Fills in who the members are; and when it is removed, it ends. */
 void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 		  struct rsm_options *options);
+
+/* Of two lists: that of the later generation, whatever their slots. */
+static inline bool joiner_is_newer(uint32_t generation, uint64_t slot, uint32_t than_generation,
+				   uint64_t than_slot)
+{
+	return generation != than_generation ? generation > than_generation : slot > than_slot;
+}
 
 /*
  * After every turn of a replica: the lists that it learns are remembered, whatever becomes of it.

@@ -329,6 +329,8 @@ static void tell(struct scene *scene, struct scene_replica *replica)
 			  .core = paxos_of(rsm_core(scene_rsm_of(scene, replica)))};
 	struct buffer payload = {0};
 	make(&lie);
+	/* What is said of another generation is not even looked at (rsm/force.h). */
+	lie.message.generation = rsm_generation(scene_rsm_of(scene, replica));
 	wire_peer_any_encode(&lie.message, &payload);
 	if (lie.cut)
 		payload.len -= 1 + rng_below(&scene->liars, payload.len - 1);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "cores/cores.h"
+#include "forcer.h"
 #include "joiner.h"
 #include "liars.h"
 #include "memory.h"
@@ -202,6 +203,7 @@ static void after_turn(void *context, struct sim_process *process)
 		liars_after_turn(scene, replica);
 	check_group_id(scene, replica);
 	joiner_note(scene, replica);
+	forcer_after_turn(scene, replica);
 	memory_after_turn(scene, replica);
 	compare_state(scene, replica);
 	check_lived(scene, replica);
@@ -255,7 +257,8 @@ static bool is_bound(void *context, const struct sim_process *process)
 		const struct consensus_members *members = core == NULL ? NULL
 								       : consensus_members(core);
 		if (members == NULL || members->slot == 0 ||
-		    (newest != NULL && members->slot < newest->slot))
+		    (newest != NULL && joiner_is_newer(newest->generation, newest->slot,
+						       members->generation, members->slot)))
 			continue;
 		led = (led && newest != NULL && newest->slot == members->slot) ||
 		      consensus_role(core) == CONSENSUS_LEADER;
@@ -316,6 +319,7 @@ static void halted(void *context, struct sim_process *process)
 	bool fine = process->halt_status == STATUS_IO || process->halt_status == STATUS_NO_SPACE ||
 		    (process->halt_status == STATUS_SHORTAGE && process->halted_at_start) ||
 		    (process->halt_status == STATUS_IDENTITY && process->misconfigured != NULL) ||
+		    (process->halt_status == STATUS_REMOVED && process->removed) ||
 		    (process->halt_status == STATUS_CORRUPT &&
 		     sim_nemesis_may_be_corrupt(scene->nemesis, process));
 	if (!fine)
@@ -379,7 +383,8 @@ static const struct group_member *member_of(const struct scene *scene,
 		if (other->group != replica->group || !sim_process_alive(other->process))
 			continue;
 		const struct group_members *members = rsm_members(scene_rsm_of(scene, other));
-		if (newest == NULL || members->slot > newest->slot)
+		if (newest == NULL || joiner_is_newer(members->generation, members->slot,
+						      newest->generation, newest->slot))
 			newest = members;
 	}
 	return newest == NULL ? NULL

@@ -200,6 +200,13 @@ struct scene {
 	struct joiner_place *(*place_of)(struct scene *scene, struct sim_process *process);
 	/* of each group, the newest; joiner.h */
 	struct sim_nemesis_roster rosters[SCENE_REPLICAS_MAX];
+	/* forcer.h; of each group: up to which slot anybody has ever known it to be chosen, … */
+	uint64_t chosen[SCENE_REPLICAS_MAX];
+	/* … the newest generation that has been recorded, and that anybody of it is of */
+	uint32_t recorded[SCENE_REPLICAS_MAX], begun[SCENE_REPLICAS_MAX];
+	/* NULL: groups have their majorities */
+	uint32_t (*recorded_of)(struct scene *scene, uint32_t group);
+	bool (*may_force)(struct scene *scene, const struct scene_replica *replica);
 	struct rng liars; /* liars.h */
 	bool lying;
 	struct message lie;               /* the one that is being told */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "forcer.h"
 #include "joiner.h"
 #include "kv_client.h"
 #include "rsm/members.h"
@@ -164,6 +165,8 @@ static struct node *build_shardkv(void *context, struct sim_process *process)
 		.replica = own.replica,
 		.nmembers = own.nmembers,
 		.joining = own.joining,
+		.generation = own.generation,
+		.force = own.force,
 		.nshards = cluster->nshards,
 		.nmasters = nmasters(cluster),
 		.settings = cluster->settings,
@@ -323,6 +326,26 @@ static bool members_may_change(struct scene *scene, uint32_t group)
 		number = config->number;
 	}
 	return group == 0 || (newest != NULL && shardmaster_knows(newest->process->node, group));
+}
+
+/* What the masters that are up have applied. */
+static uint32_t recorded_of(struct scene *scene, uint32_t group)
+{
+	uint32_t newest = 0;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		if (replica->group != 0 || !is_replica(replica))
+			continue;
+		uint32_t generation = shardmaster_generation(replica->process->node, group);
+		newest = generation > newest ? generation : newest;
+	}
+	return newest;
+}
+
+/* The masters keep the generations of those who have joined, and have told who they are. */
+static bool may_be_forced(struct scene *scene, const struct scene_replica *replica)
+{
+	return replica->group != 0 && members_may_change(scene, replica->group);
 }
 
 static bool is_granted(const struct cluster_scene *cluster, uint32_t shard)
@@ -608,6 +631,8 @@ static void cluster_build(struct scene *scene)
 		build_group(cluster, group);
 	if (cluster->spares > 0)
 		joiner_operate(scene, joiner_place_of);
+	if (cluster->spares > 0)
+		forcer_operate(scene, may_be_forced, recorded_of);
 	build_clients(cluster);
 	for (uint32_t i = 0; i < scene->world->nprocesses; i++)
 		sim_process_start(scene->world->processes[i]);

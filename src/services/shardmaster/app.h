@@ -62,5 +62,7 @@ void shardmaster_app_tell_clients(struct app *app, uint64_t (*clients)(void *con
 uint32_t shardmaster_app_claimed(const struct app *app);
 /* The group that has joined under this number has told who it is (MEMBERS). */
 bool shardmaster_app_knows(const struct app *app, uint64_t gid);
+/* The generation that has been recorded for it. */
+uint32_t shardmaster_app_generation(const struct app *app, uint64_t gid);
 
 #endif

@@ -279,6 +279,11 @@ bool shardmaster_knows(struct node *node, uint64_t gid)
 	return shardmaster_app_knows(shardmaster_of(node)->server.app, gid);
 }
 
+uint32_t shardmaster_generation(struct node *node, uint64_t gid)
+{
+	return shardmaster_app_generation(shardmaster_of(node)->server.app, gid);
+}
+
 struct rsm *shardmaster_rsm(struct node *node)
 {
 	return shardmaster_of(node)->server.rsm;

@@ -59,5 +59,7 @@ struct rsm *shardmaster_rsm(struct node *node);
  * applied.
  */
 bool shardmaster_knows(struct node *node, uint64_t gid);
+/* … and its generation (rsm/force.h). */
+uint32_t shardmaster_generation(struct node *node, uint64_t gid);
 
 #endif

@@ -32,6 +32,13 @@ bool shardmaster_app_knows(const struct app *app, uint64_t gid)
 	return report != NULL && !report->left;
 }
 
+uint32_t shardmaster_app_generation(const struct app *app, uint64_t gid)
+{
+	const struct group_report *report = reports_of(shardmaster_of(app), gid);
+
+	return report == NULL ? 0 : report->generation;
+}
+
 static bool has_common_address(const struct shard_group *known, const struct wire_group *group)
 {
 	for (uint32_t i = 0; i < group->nmembers; i++)

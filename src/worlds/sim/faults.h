@@ -26,6 +26,7 @@
 	X(REPLACE_MEMBER, "replace_member") \
 	X(PROMOTE_MEMBER, "promote_member") \
 	X(MEMORY, "memory_change") \
+	X(FORCE, "force") \
 	/* clocks */ \
 	X(CLOCK_JUMP, "clock_jump") X(CLOCK_DRIFT, "clock_drift") \
 	/* network */ \

@@ -92,7 +92,8 @@ static void caretaker_due(void *data)
 		struct sim_process *process = nemesis->victims[i];
 		bool condemned = nemesis->core != NULL && !nemesis->core[process->index];
 		if (!sim_process_alive(process) && !condemned &&
-		    !nemesis_hopeless(nemesis, process) && !start_is_planned(nemesis, process))
+		    !nemesis_is_lost(nemesis, process) && !nemesis_hopeless(nemesis, process) &&
+		    !start_is_planned(nemesis, process))
 			nemesis_plan_at(nemesis, nemesis_draw_length(&nemesis->rng_care, down_us),
 					DEED_START, process, NULL);
 	}
@@ -229,6 +230,7 @@ void sim_nemesis_start(struct sim_nemesis *nemesis)
 	nemesis_wipes_start(nemesis);
 	nemesis_stale_start(nemesis);
 	nemesis_replaces_start(nemesis);
+	nemesis_forces_start(nemesis);
 	sim_world_timer_set(nemesis->world, &nemesis->caretaker,
 			    nemesis->world->now_us + CARETAKER_US);
 }
@@ -241,6 +243,7 @@ void sim_nemesis_stop(struct sim_nemesis *nemesis)
 	nemesis_wipes_stop(nemesis);
 	nemesis_stale_stop(nemesis);
 	nemesis_replaces_stop(nemesis);
+	nemesis_forces_stop(nemesis);
 }
 
 static void forget_plans(struct sim_nemesis *nemesis)
@@ -265,7 +268,8 @@ static void revive(const struct sim_nemesis *nemesis, struct sim_process *proces
 	sim_process_resume(process);
 	if (process->stopping)
 		sim_process_crash(process);
-	if (!sim_process_alive(process) && !nemesis_hopeless(nemesis, process)) {
+	if (!sim_process_alive(process) && !nemesis_is_lost(nemesis, process) &&
+	    !nemesis_hopeless(nemesis, process)) {
 		nemesis_members_correct(process);
 		nemesis_renew(nemesis, process);
 		sim_process_start(process);
@@ -277,6 +281,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 	struct sim_world *world = nemesis->world;
 	struct sim_options calm;
 	forget_plans(nemesis);
+	nemesis_forces_give_up(nemesis);
 	sim_options_calm(&calm);
 	world->options.network = calm.network;
 	world->options.process.turn_single_ppm = calm.process.turn_single_ppm;
@@ -291,6 +296,7 @@ void sim_nemesis_heal_all(struct sim_nemesis *nemesis)
 		revive(nemesis, nemesis->victims[i]);
 	}
 	sim_world_timer_set(world, &nemesis->caretaker, world->now_us + CARETAKER_US);
+	nemesis_forces_go_on(nemesis);
 }
 
 /* What becomes of those who are not healed. */
@@ -317,6 +323,12 @@ static void condemn(struct sim_nemesis *nemesis, struct sim_process *process)
 static void choose_core(struct sim_nemesis *nemesis, struct nemesis_group *group)
 {
 	struct rng *rng = &nemesis->rng_peace;
+	if (nemesis_is_forced(nemesis, group)) {
+		for (uint32_t i = 0; i < group->count; i++)
+			nemesis->core[group->members[i]->index] = group->members[i] ==
+								  group->survivor;
+		return;
+	}
 	uint32_t minority = nemesis_tolerance(nemesis, group),
 		 outcasts = (uint32_t)rng_below(rng, minority + 1u);
 	/* Who must fetch a snapshot needs everybody who may have one. */

@@ -25,6 +25,9 @@
  *              (nemesis_stale.c)
  *   members    an operator adds, removes, replaces and promotes members, within what the atlas
  *              leaves (nemesis_replace.c)
+ *   majority   most voters of a group lose their power for good, and an operator makes it go on from
+ *              one that has everything it has acknowledged; later the others come back
+ *              (nemesis_force.c)
  *   memory     a value in a replica's memory changes (by whoever knows the service:
  *              sim_nemesis_memory_changes)
  *
@@ -101,6 +104,7 @@ bool sim_nemesis_is_stale(const struct sim_nemesis *nemesis, const struct sim_pr
 
 /* The newest list of members of a group that anybody of it has known. */
 struct sim_nemesis_roster {
+	uint32_t generation; /* rsm/force.h */
 	uint64_t slot;
 	struct sim_process *leader; /* who serves by this list; NULL: nobody */
 	uint32_t count;
@@ -127,6 +131,26 @@ struct sim_nemesis_operator {
 };
 void sim_nemesis_replaces(struct sim_nemesis *nemesis, const struct sim_nemesis_operator *operator,
 			  void * context);
+/*
+ * Groups lose their majorities, and an operator makes them go on (rsm/force.h). Without this call,
+ * or without that of sim_nemesis_replaces(), they never do.
+ *   may        whether the group may be forced, and everything that it has ever acknowledged is on
+ *              the disk of this process, and has been synced
+ *   refuses    this process, which is up, cannot be gone on from, and nothing has been recorded
+ *   ask        FORCE, at this process; generation 0: only what may be lost
+ *   recorded   the newest generation of its group of which those who keep it have been told
+ */
+/* SUITS_BEST: and it does not know of all of it that it has been chosen. */
+enum sim_nemesis_suits { SUITS_NOT, SUITS, SUITS_BEST };
+struct sim_nemesis_forcer {
+	enum sim_nemesis_suits (*may)(void *context, const struct sim_process *process,
+				      const struct sim_process *leader);
+	bool (*refuses)(void *context, const struct sim_process *process);
+	void (*ask)(void *context, struct sim_process *process, uint32_t generation);
+	uint32_t (*recorded)(void *context, const struct sim_process *process);
+};
+void sim_nemesis_forces(struct sim_nemesis *nemesis, const struct sim_nemesis_forcer *forcer,
+			void *context);
 /* More processes of the group that was added last: those that may become members. */
 void sim_nemesis_add_spares(struct sim_nemesis *nemesis, struct sim_process *const *spares,
 			    uint32_t count);

@@ -318,8 +318,10 @@ void nemesis_perform(struct sim_nemesis *nemesis, enum deed deed, struct nemesis
 		sim_network_mend(world, plan->process, plan->other);
 		sim_network_unclog(world, plan->other, plan->process);
 		break;
+	case DEED_FORCE: nemesis_force(nemesis, plan->process); break;
+	case DEED_COME_BACK: nemesis_come_back(nemesis, plan->process); break;
 	case DEED_START:
-		if (!sim_process_alive(plan->process)) {
+		if (!sim_process_alive(plan->process) && !nemesis_is_lost(nemesis, plan->process)) {
 			nemesis_members_correct(plan->process);
 			nemesis_renew(nemesis, plan->process);
 			sim_process_start(plan->process);

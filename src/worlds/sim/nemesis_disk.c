@@ -219,7 +219,8 @@ uint32_t nemesis_damaged(const struct sim_nemesis *nemesis, struct nemesis_group
 		damaged += nemesis_is_damaged(damage);
 	}
 	/* Those that can tell must stay what they are. */
-	return nemesis_has_copy(group) && damaged < minority ? minority : damaged;
+	bool still = nemesis_has_copy(group) || nemesis_is_forced(nemesis, group);
+	return still && damaged < minority ? minority : damaged;
 }
 
 /* Is one more damaged disk allowed, namely this one? */
@@ -229,7 +230,7 @@ static bool atlas_allows(const struct sim_nemesis *nemesis, struct nemesis_group
 	uint32_t damaged = nemesis_damaged(nemesis, group);
 	const struct nemesis_damage *own = &group->damage[member];
 	bool already = nemesis_is_damaged(own);
-	if (nemesis_has_copy(group))
+	if (nemesis_has_copy(group) || nemesis_is_forced(nemesis, group))
 		return false;
 	return nemesis->world->options.nemesis.beyond || already ||
 	       damaged < nemesis_tolerance(nemesis, group);

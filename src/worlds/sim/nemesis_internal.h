@@ -50,6 +50,8 @@ enum deed {
 	DEED_DESCRIPTORS,
 	DEED_PUT_BACK,
 	DEED_START_AGAIN,
+	DEED_FORCE,
+	DEED_COME_BACK,
 };
 
 #define DEEDS_OF_OWN DEED_HUNG_DISK
@@ -103,6 +105,14 @@ struct nemesis_group {
 	bool leaving[SIM_NEMESIS_GROUP_MAX];
 	bool foreign[SIM_NEMESIS_GROUP_MAX]; /* its number is not that of its place */
 	uint64_t asked_us;                   /* that anything changes, last */
+	/* nemesis_force.c */
+	struct sim_process
+		*survivor;   /* from whom it is to go on, or went on last; NULL: it never was */
+	uint32_t generation; /* … as that one of itself */
+	bool confirmed;      /* it has been asked to, … */
+	bool decided;        /* … and that has been recorded; … */
+	/* … and until then these stay down */
+	bool lost[SIM_NEMESIS_GROUP_MAX];
 };
 
 /*
@@ -146,6 +156,11 @@ struct sim_nemesis {
 	struct timer replace_timer;
 	const struct sim_nemesis_operator *operator; /* NULL: members stay who they are */
 	void *operator_context;
+	struct rng rng_forces; /* nemesis_force.c, likewise */
+	struct timer force_timer;
+	uint32_t force_tries, force_number;      /* of the deed that waits for its moment */
+	const struct sim_nemesis_forcer *forcer; /* NULL: no group loses its majority */
+	void *forcer_context;
 	uint32_t deeds;   /* so far */
 	uint32_t current; /* number of the one that is being done */
 	struct nemesis_moment moment;
@@ -236,6 +251,25 @@ void nemesis_stale_put_back(struct sim_nemesis *nemesis, struct sim_process *pro
 void nemesis_stale_again(struct sim_nemesis *nemesis, struct sim_process *process);
 /* One that has not been recognised yet is the disk of a member. */
 bool nemesis_has_copy(const struct nemesis_group *group);
+/* No copy that was made of disks of this group takes their place any more. */
+void nemesis_stale_forget(struct sim_nemesis *nemesis, const struct nemesis_group *group);
+
+/* ---- nemesis_force.c: majorities that are lost ---- */
+
+void nemesis_forces_start(struct sim_nemesis *nemesis);
+void nemesis_forces_stop(struct sim_nemesis *nemesis);
+/* The next step with the group whose survivor this is. */
+void nemesis_force(struct sim_nemesis *nemesis, struct sim_process *survivor);
+/* Those that its group has lost come back, together. */
+void nemesis_come_back(struct sim_nemesis *nemesis, struct sim_process *survivor);
+/* It is down, and must not come back yet. */
+bool nemesis_is_lost(const struct sim_nemesis *nemesis, const struct sim_process *process);
+/* Its group goes on from one of its disks alone, or will: nothing else may happen to them. */
+bool nemesis_is_forced(const struct sim_nemesis *nemesis, const struct nemesis_group *group);
+/* Peace: those that have not been confirmed are given up, … */
+void nemesis_forces_give_up(struct sim_nemesis *nemesis);
+/* … and the others are seen through. */
+void nemesis_forces_go_on(struct sim_nemesis *nemesis);
 
 /* ---- nemesis_replace.c: members that come and go ---- */
 

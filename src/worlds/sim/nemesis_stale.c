@@ -146,6 +146,17 @@ static struct nemesis_copy *copy_of(struct sim_nemesis *nemesis, const struct si
 	return NULL;
 }
 
+void nemesis_stale_forget(struct sim_nemesis *nemesis, const struct nemesis_group *group)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct nemesis_copy *copy = copy_of(nemesis, group->members[i]);
+		if (copy == NULL)
+			continue;
+		disk_sim_image_free(copy->image);
+		copy->image = NULL;
+	}
+}
+
 static void put_back(struct sim_nemesis *nemesis, struct sim_process *process,
 		     struct nemesis_group *group, uint32_t member, const struct nemesis_copy *copy)
 {

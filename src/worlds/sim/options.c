@@ -171,6 +171,8 @@ void sim_options_draw(struct sim_options *options, uint64_t seed)
 	options->nemesis.group_disks_mean_us = maybe(&rng, 60, 2 * SIM_SECOND, 20 * SIM_SECOND);
 	options->nemesis.group_disks_length_us = rng_range(&rng, 100 * SIM_MILLISECOND,
 							   6 * SIM_SECOND);
+	rng_seed(&rng, seed ^ 0x666f726365ull);
+	options->nemesis.force_mean_us = maybe(&rng, 50, 2 * SIM_SECOND, 20 * SIM_SECOND);
 }
 
 /* ---- printing ---- */
@@ -256,6 +258,7 @@ static const struct option table[] = {
 	OPTION(nemesis.no_descriptor_length_us),
 	OPTION(nemesis.group_disks_mean_us),
 	OPTION(nemesis.group_disks_length_us),
+	OPTION(nemesis.force_mean_us),
 };
 
 static uint64_t option_value(const struct sim_options *options, const struct option *option)

@@ -106,6 +106,8 @@ struct sim_nemesis_options {
 	uint64_t no_descriptor_mean_us;
 	uint64_t no_descriptor_length_us;
 	uint64_t reelect_mean_us; /* a leader loses and wins again while a follower is deaf */
+	/* a group loses its majority, and is made to go on from one that has everything */
+	uint64_t force_mean_us;
 };
 
 struct sim_options {

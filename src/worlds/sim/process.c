@@ -199,6 +199,7 @@ static void process_end(struct sim_process *process, enum process_end how, bool 
 	inbox_clear(process);
 	process->call = NULL;
 	process->stopping = process->stopped = false;
+	process->force = 0;
 	process->powerless = how == END_POWER;
 	process->state = SIM_DOWN;
 }
@@ -218,8 +219,10 @@ void sim_process_halt(struct sim_process *process, int status, const char *reaso
 
 void sim_process_exit(struct sim_process *process)
 {
+	uint32_t force = process->force;
 	sim_trace_event(&process->world->trace, SIM_EVENT_STOPPED, process, NULL, 0, 0);
 	process_end(process, END_EXIT, false);
+	process->force = force;
 }
 
 void sim_process_crash(struct sim_process *process)
@@ -306,6 +309,7 @@ void sim_process_start(struct sim_process *process)
 	sim_trace_event(&world->trace, SIM_EVENT_START, process, NULL, process->incarnation, 0);
 	process->state = SIM_RUNNING;
 	process->node = process->build(process->context, process);
+	process->force = 0;
 	process->node->tracer.life = (process->index + 1ull) << 32 | process->incarnation;
 	set_sink(process);
 	node_step(process->node, TRACE_STEP_START, 0, NULL);
@@ -314,6 +318,9 @@ void sim_process_start(struct sim_process *process)
 		return;
 	if (sim_process_stopped_by_disk(process))
 		return;
+	/* Its directory says so: it was noted, though the disk had said that it was not. */
+	if (process->halt_status == STATUS_REMOVED && process->claimed.superseded != 0)
+		process->removed = process->leaves;
 	if (process->halt_status != 0) {
 		sim_process_halt(
 			process, process->halt_status,

@@ -134,6 +134,14 @@ static void schedule_next_turn(struct sim_process *process)
 			 sim_process_world_time(process, timers_next_us(&process->timers)));
 }
 
+/* Its node is stopped: it ends, or, as a daemon does, starts anew. */
+static void end(struct sim_process *process)
+{
+	sim_process_exit(process);
+	if (process->force != 0)
+		sim_process_start(process);
+}
+
 void sim_process_turn_event(void *data)
 {
 	struct sim_process *process = data;
@@ -149,7 +157,7 @@ void sim_process_turn_event(void *data)
 	if (sim_process_stopped_by_disk(process))
 		return;
 	if (process->stopped)
-		sim_process_exit(process);
+		end(process);
 	else
 		schedule_next_turn(process);
 	if (world->after_turn != NULL)
@@ -247,6 +255,23 @@ static void env_removed(struct env *env)
 		process->removed = process->stopped = true;
 }
 
+/* What cannot be noted it hears again at its next start. */
+static void env_superseded(struct env *env, uint32_t generation)
+{
+	struct sim_process *process = process_of(env);
+	process->stopped = true;
+	if (process->identity == NULL)
+		return;
+	process->claimed.superseded = generation;
+	process->removed = process->leaves && identity_write_now(env->disk, &process->claimed) == 0;
+}
+
+static void env_force(struct env *env, uint32_t generation)
+{
+	process_of(env)->force = generation;
+	sim_process_stop(process_of(env));
+}
+
 static int env_identified(struct env *env, uint64_t group_id)
 {
 	return sim_process_identified(process_of(env), group_id);
@@ -272,5 +297,7 @@ const struct env_ops sim_process_env_ops = {
 	.stopped = env_stopped,
 	.identified = env_identified,
 	.removed = env_removed,
+	.superseded = env_superseded,
+	.force = env_force,
 	.renew_life = env_renew_life,
 };

@@ -114,8 +114,10 @@ struct sim_process {
 	struct disk *disk;  /* sim/disk_sim.h; NULL without one */
 	uint32_t copies;    /* of its disk have taken its place; … */
 	uint64_t copied_us; /* … when the last one was made */
-	bool leaves;        /* it ends when its group tells it that it is no member any more; … */
-	bool removed;       /* … and it has */
+	/* It is to stop, and to be started anew, to begin that generation of its group; 0: not. */
+	uint32_t force;
+	bool leaves;  /* it ends when its group tells it that it is no member any more; … */
+	bool removed; /* … and it has */
 	/* with lives: a disk that replaces another one has no vote of its own */
 	uint32_t wipes;
 
