@@ -404,10 +404,14 @@ void rsm_generation_recorded(struct rsm *rsm, int status, struct slice why)
 		  (const char *)why.data);
 	/* It may have been all the same: they are asked. */
 	f->named = false;
-	answer_error(rsm, &to,
-		     status_class(status) == STATUS_CLASS_REFUSED ? status : STATUS_UNKNOWN,
-		     "the shard masters have not recorded it: %.*s", (int)why.len,
-		     (const char *)why.data);
+	if (status_class(status) == STATUS_CLASS_REFUSED)
+		answer_error(rsm, &to, status, "the shard masters have not recorded it: %.*s",
+			     (int)why.len, (const char *)why.data);
+	else
+		answer_error(rsm, &to, STATUS_UNKNOWN,
+			     "it is not known whether the shard masters have recorded it, or will: "
+			     "%.*s; ask again until they have, and start none of the others before",
+			     (int)why.len, (const char *)why.data);
 	stale_reopen(rsm);
 }
 

@@ -255,6 +255,8 @@ START_TEST(what_cannot_be_forced_is_refused)
 	g.masters.deny = false;
 	g.masters.down = true;
 	ck_assert_int_eq(force(&g, i, 1), STATUS_UNKNOWN);
+	ck_assert_ptr_nonnull(strstr(g.refusal, "it is not known whether"));
+	ck_assert_ptr_nonnull(strstr(g.refusal, "start none of the others before"));
 	ck_assert_uint_eq(g.replicas[i].force, 0);
 	g.masters.down = false;
 	sim_process_start(g.replicas[other].process);

@@ -158,6 +158,7 @@ static const struct node_ops chatter_ops = {
 
 struct node *chatter_build(void *context, struct sim_process *process)
 {
+	((struct chatter_spec *)context)->record.force = process->force;
 	struct chatter *c = ALLOC(struct chatter);
 	node_init(&c->node, &chatter_ops, &process->env, &process->log);
 	c->spec = context;

@@ -23,6 +23,7 @@ struct chatter_record {
 	uint64_t last_ping_us;    /* local time */
 	uint64_t wall_us, now_us; /* at the last turn */
 	uint64_t first_random;
+	uint32_t force;       /* the generation that it was last built to begin */
 	bool unordered_clock; /* the monotonic clock was seen to go back */
 };
 

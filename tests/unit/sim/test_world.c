@@ -284,6 +284,39 @@ START_TEST(a_stopped_process_ends_when_its_node_says_so)
 }
 END_TEST
 
+static void begin_generation(void *data, struct node *node)
+{
+	(void)data;
+	node->env->ops->force(node->env, 7);
+}
+
+/*
+ * A node that is to begin another generation of its group is stopped, and started anew in the same
+ * instant, and told so; once, and not if it was killed before it had stopped. faults: 110
+ */
+START_TEST(starts_anew)
+{
+	spec_a.slow_stop = true;
+	start_all();
+	sim_world_run_for(world, 20 * SIM_MILLISECOND);
+	sim_process_call(a, begin_generation, NULL);
+	sim_world_run_for(world, 5 * SIM_MILLISECOND);
+	ck_assert_uint_eq(a->incarnation, 1);
+	sim_world_run_for(world, 6 * SIM_MILLISECOND);
+	ck_assert_int_eq(a->state, SIM_RUNNING);
+	ck_assert_uint_eq(a->incarnation, 2);
+	ck_assert_uint_eq(spec_a.record.stops, 1);
+	ck_assert_uint_eq(spec_a.record.force, 7);
+	sim_process_restart(a);
+	ck_assert_uint_eq(spec_a.record.force, 0);
+	sim_process_call(a, begin_generation, NULL);
+	sim_process_restart(a);
+	ck_assert_uint_eq(spec_a.record.force, 0);
+	sim_world_run_for(world, 20 * SIM_MILLISECOND);
+	ck_assert_uint_eq(a->incarnation, 4);
+}
+END_TEST
+
 /*
  * Each process has its own clocks: they drift, the wall clock jumps, the monotonic one
  * never goes back.
