@@ -676,26 +676,37 @@ static bool is_awaited(const struct cluster_scene *cluster, uint64_t group)
 	return false;
 }
 
+/* Who leads the group. Who is left frozen may believe so for ever, of an earlier ballot. */
+static const struct rsm *leader_of(const struct cluster_scene *cluster, uint64_t gid)
+{
+	const struct rsm *leader = NULL;
+	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
+		const struct scene_replica *replica = &cluster->scene->replicas[i];
+		if (replica->group != gid || !is_replica(replica))
+			continue;
+		const struct rsm *rsm = shardkv_node_rsm(replica->process->node);
+		if (rsm_is_leader(rsm) &&
+		    (leader == NULL ||
+		     consensus_epoch(rsm_core(rsm)) > consensus_epoch(rsm_core(leader))))
+			leader = rsm;
+	}
+	return leader;
+}
+
 /* The masters know where the voters of a group are found; also that they know of none. */
 static bool is_known(const struct cluster_scene *cluster, const struct shard_group *known)
 {
-	for (uint32_t i = 0; i < cluster->scene->nreplicas; i++) {
-		const struct scene_replica *replica = &cluster->scene->replicas[i];
-		if (replica->group != known->gid || !is_replica(replica))
-			continue;
-		const struct rsm *rsm = shardkv_node_rsm(replica->process->node);
-		const struct group_members *members = rsm_members(rsm);
-		uint32_t common = 0;
-		if (!rsm_is_leader(rsm))
-			continue;
-		if (members->slot == 0)
-			return is_awaited(cluster, known->gid);
-		for (uint32_t k = 0; k < members->count; k++)
-			common += members->list[k].role == MEMBER_VOTER &&
-				  shard_group_has(known, slice_string(members->list[k].address));
-		return common == members_voters(members) && common == known->nmembers;
-	}
-	return false;
+	const struct rsm *leader = leader_of(cluster, known->gid);
+	const struct group_members *members = leader == NULL ? NULL : rsm_members(leader);
+	uint32_t common = 0;
+	if (members == NULL)
+		return false;
+	if (members->slot == 0)
+		return is_awaited(cluster, known->gid);
+	for (uint32_t k = 0; k < members->count; k++)
+		common += members->list[k].role == MEMBER_VOTER &&
+			  shard_group_has(known, slice_string(members->list[k].address));
+	return common == members_voters(members) && common == known->nmembers;
 }
 
 static bool cluster_settled(struct scene *scene)
