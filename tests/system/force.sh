@@ -76,6 +76,14 @@ expect_json '.generation' 0
 kv member force 1 --from g1b --yes
 [[ $status -ne 0 ]] || fail "a group was forced from a node that does not run"
 
+begin "while the shard masters do not answer nothing is decided, and it is said that it may be later"
+cluster stop m1 m2 m3
+kv member force 1 --from g1a --yes
+expect 4
+expect_error 'not known whether the shard masters have recorded it, or will'
+expect_error 'start none of the others before'
+cluster cont m1 m2 m3
+
 begin "the group goes on from it, with everything that it had"
 kv -o json member force 1 --from g1a --yes
 expect 0
