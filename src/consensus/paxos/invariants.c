@@ -37,7 +37,9 @@ struct paxos_invariants {
 	struct map durable;   /* life → 1 + every slot ≤ it has been durable there */
 	struct map in_force;  /* slot → it is known that its list has been acted upon */
 	struct quorums quorums;
-	uint64_t latest; /* the highest ballot that anybody has led in */
+	/* the highest ballot that anybody of the latest generation (rsm/force.h) has led in */
+	uint64_t latest;
+	uint32_t generation;
 	char problem[256];
 };
 
@@ -159,8 +161,12 @@ static bool check_leader(struct paxos_invariants *inv, const struct paxos *p)
 			 "I5: replica %u leads in a ballot that is not its own", p->options.self);
 		return false;
 	}
-	if (p->ballot > inv->latest)
-		inv->latest = p->ballot;
+	if (p->members.generation > inv->generation)
+		inv->latest = 0;
+	if (p->members.generation >= inv->generation) {
+		inv->generation = p->members.generation;
+		inv->latest = p->ballot > inv->latest ? p->ballot : inv->latest;
+	}
 	uint64_t first = p->own_first > p->chosen + 1 ? p->own_first : p->chosen + 1;
 	for (uint64_t slot = first; slot < p->next_slot; slot++) {
 		const struct ring_slot *s = ring_get(&p->ring, slot);
@@ -329,7 +335,8 @@ static bool check_chosen(struct paxos_invariants *inv, const struct paxos *const
 /* Likewise. */
 static bool check_lease(struct paxos_invariants *inv, const struct paxos *p)
 {
-	if (p->ballot >= inv->latest || !paxos_lease_holds(p))
+	if (p->members.generation != inv->generation || p->ballot >= inv->latest ||
+	    !paxos_lease_holds(p))
 		return true;
 	snprintf(inv->problem, sizeof inv->problem,
 		 "I8: leader %u relies on its lease though there is a later ballot's leader",
