@@ -228,8 +228,13 @@ static const char *judge_chosen_entry(const struct paxos *p, const struct wire_e
 		return "entries.ballot: this replica's, which does not lead in it yet";
 	if (e->slot <= p->chosen)
 		return NULL;
-	/* What was chosen in an earlier ballot was reported to us by the promises. */
-	if (p->seam.role == CONSENSUS_LEADER && e->slot >= p->next_slot && e->ballot <= p->ballot)
+	/*
+	 * What was chosen in an earlier ballot was reported to us by the promises; but for what
+	 * stands behind a list of members: others may have chosen that by it, and whose promises
+	 * they needed we do not know yet.
+	 */
+	if (p->seam.role == CONSENSUS_LEADER && p->wall == 0 && e->slot >= p->next_slot &&
+	    e->ballot <= p->ballot)
 		return "entries.slot: chosen, but not proposed by this leader";
 	/* Whatever was accepted in this or a later ballot is the chosen value. */
 	const struct ring_slot *present = ring_get(&p->ring, e->slot);
