@@ -529,12 +529,12 @@ START_TEST(group_with_other_members_is_followed)
 }
 END_TEST
 
+/*
+ * faults: 112. The same for those who never wait so long for an answer: one of their next
+ * requests.
+ */
 START_TEST(group_with_other_members_is_followed_by_the_impatient)
 {
-	/*
-	 * faults: 112. The same for those who never wait so long for an answer: one of their next
-	 * requests.
-	 */
 	static struct outcome outcome;
 	op(&outcome, SYNOD_OP_PUT, key_in_shard(0));
 	pass(10);
