@@ -5,6 +5,7 @@
 # make layers       check which parts of the source include which
 # make asan         make check under the address and undefined-behaviour
 #                   sanitizers, in build/asan
+# make tsan         the suites of what threads share under the thread sanitizer, in build/tsan
 # make sim          simulate clusters under faults: SEED=7 or SEEDS=1..20,
 #                   SIM_FLAGS="--seconds 60"
 # make fuzz         fuzz everything that reads foreign bytes with clang: each
@@ -38,7 +39,7 @@ TEST_PACKAGES := check
 # What is missing is said before anything is compiled, and with the way to get it.
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out clean help format layers,$(GOALS)),)
-NEEDED := $(PACKAGES) $(PB_PACKAGES) $(if $(filter check unit tests asan,$(GOALS)),$(TEST_PACKAGES))
+NEEDED := $(PACKAGES) $(PB_PACKAGES) $(if $(filter check unit tests asan tsan,$(GOALS)),$(TEST_PACKAGES))
 MISSING := $(shell for tool in $(CC) pkg-config protoc-c; do \
 	command -v $$tool >/dev/null || echo $$tool; done; \
 	for package in $(NEEDED); do \
@@ -95,7 +96,7 @@ helpers_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(foreach source,$(wildcard $(1)*.c
 # What is done is shown in short, as a step of so many: a run of make that builds nothing (-n) has counted them, with
 # STEPS=count. V=1 shows the commands instead.
 Q := $(if $(V),,@)
-ifeq ($(STEPS)$(V)$(findstring n,$(firstword -$(MAKEFLAGS)))$(filter asan fuzz clean help format layers flags,$(GOALS)),)
+ifeq ($(STEPS)$(V)$(findstring n,$(firstword -$(MAKEFLAGS)))$(filter asan tsan fuzz clean help format layers flags,$(GOALS)),)
 STEPS := $(shell $(MAKE) -n --no-print-directory $(MAKEOVERRIDES) STEPS=count $(GOALS) 2>/dev/null | grep -c '^: step')
 endif
 STEPS_WIDTH := $(shell printf %s '$(STEPS)' | wc -c)
@@ -111,7 +112,7 @@ endif
 export SYNOD_BIN = $(if $(filter /%,$(BUILD)),$(BUILD),$(CURDIR)/$(BUILD))/bin
 export LC_ALL := C
 
-.PHONY: all tests check unit layers asan sim bench fuzz fuzz-run install format tidy flags clean help
+.PHONY: all tests check unit layers asan tsan tsan-suites sim bench fuzz fuzz-run install format tidy flags clean help
 .SECONDARY:
 .SECONDEXPANSION:
 
@@ -207,6 +208,14 @@ layers:
 
 asan:
 	CK_FORK=no $(MAKE) BUILD=$(BUILD)/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" check
+
+# The suites of what threads share.
+TSAN_BIN := $(filter $(addprefix $(BUILD)/tests/unit/,host/% store/% libsynod/%),$(TEST_BIN))
+tsan:
+	CK_FORK=no $(MAKE) BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE="-fsanitize=thread" tsan-suites
+
+tsan-suites: $(TSAN_BIN)
+	@tests/run.sh $(BUILD)/tests $(TSAN_BIN)
 
 # Simulations: one seed repeats exactly what it did before.
 SEEDS ?= 1..20

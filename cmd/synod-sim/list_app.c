@@ -300,6 +300,7 @@ static const struct app_ops list_ops = {
 	.admit = list_admit,
 	.apply = list_apply,
 	.query = list_query,
+	.image_is_apart = true,
 	.snapshot_begin = list_snapshot_begin,
 	.snapshot_next = list_snapshot_next,
 	.snapshot_end = list_snapshot_end,

@@ -652,6 +652,8 @@ void scene_draw_settings(struct scene *scene, struct rsm_settings *settings)
 	rng_seed(&turns, scene->options->seed ^ 0x7475726e73ull);
 	if (rng_chance(&turns, 400000))
 		settings->turn_bytes = 1ull << rng_range(&turns, 6, 14);
+	if (rng_chance(&turns, 500000))
+		settings->snapshot_turn_bytes = 0;
 	memory_draw_settings(scene, settings);
 	/* faults: 14, 34. Damage is found while the process runs. From a stream of their own. */
 	struct rng scrubs;

@@ -5,7 +5,8 @@
  * are for start-up only. While serving, everything goes through struct disk_request:
  * requests of one lane are carried out one after another, in the order of
  * submission; lanes are independent of each other, so that a long snapshot write
- * does not delay the log. A completion is an input of the node: the callback runs
+ * does not delay the log. What is made and written in DISK_LANE_BACKGROUND gives way to everything
+ * else that wants a processor. A completion is an input of the node: the callback runs
  * on the node's thread, in order within a lane, never from within disk_submit().
  *
  * Durability. A write is durable after a later sync of the same file has
@@ -32,7 +33,7 @@
 struct disk;
 struct disk_file; /* an open file; defined by the world */
 
-enum disk_lane { DISK_LANE_LOG, DISK_LANE_BULK, DISK_LANES };
+enum disk_lane { DISK_LANE_LOG, DISK_LANE_BULK, DISK_LANE_BACKGROUND, DISK_LANES };
 
 enum disk_operation {
 	/*
@@ -66,6 +67,12 @@ struct disk_request {
 	/* a write: instead of data, npieces of them, one behind the other, of len bytes together */
 	const struct slice *pieces;
 	uint32_t npieces; /* 0: none */
+	/*
+	 * Of a DISK_WRITE in the background; NULL: data and len are given. Called once, before the
+	 * write and perhaps by another thread than the node's: sets them, and touches nothing but
+	 * what its owner has set apart for it. False: nothing is written, STATUS_CORRUPT.
+	 */
+	bool (*make)(struct disk_request *request);
 	bool fresh;       /* DISK_READ: as it is on the medium, not as the system remembers it */
 	/*
 	 * Of the file, before a write: STATUS_CORRUPT, and nothing is written, if it is shorter. It

@@ -44,6 +44,7 @@
 	X(STATE_HASH, 52, "state_hash") \
 	X(WELCOME, 53, "welcome") \
 	X(STARTED, 56, "started") \
+	X(SNAPSHOT_TURN, 57, "snapshot_turn") \
 	X(VIEW_PING, 64, "view_ping") \
 	X(PB_FORWARD, 72, "pb_forward") \
 	X(AGREEMENT, 80, "agreement") \

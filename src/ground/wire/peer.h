@@ -31,7 +31,8 @@
 	X(READ_INDEX, read_index) \
 	X(READ_INDEX_REPLY, read_index_reply) \
 	X(STATE_HASH, state_hash) \
-	X(STARTED, started)
+	X(STARTED, started) \
+	X(SNAPSHOT_TURN, snapshot_turn)
 /* clang-format on */
 
 /* Which one it is says the method that goes with it. */

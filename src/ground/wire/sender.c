@@ -53,6 +53,7 @@ uint32_t method_senders(uint16_t method)
 	case METHOD_STATE_HASH:
 	case METHOD_WELCOME:
 	case METHOD_STARTED:
+	case METHOD_SNAPSHOT_TURN:
 	case METHOD_AGREEMENT: return SENDER_REPLICA;
 	case METHOD_VIEW_PING:
 	case METHOD_PB_FORWARD: return SENDER_PB;

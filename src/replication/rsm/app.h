@@ -104,6 +104,11 @@ struct app_ops {
 	 * restore gets them one by one, as they were made.
 	 */
 	struct app_snapshot *(*snapshot_begin)(struct app *app);
+	/*
+	 * next() touches nothing but its image, which nobody changes, so that another thread may
+	 * call it; begin() and end() are called by the node's.
+	 */
+	bool image_is_apart;
 	int (*snapshot_next)(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);
 	void (*snapshot_end)(struct app_snapshot *snapshot);
 	/*

@@ -31,6 +31,7 @@
  *   traced.c            which entries and reads of the moment belong to traced requests
  *   snapshot_states.c   the states of snapshots, and which may follow which
  *   snapshot_take.c     writing our own snapshot while serving
+ *   snapshot_turn.c     whose turn it is to do so
  *   snapshot_send.c     serving pieces of it
  *   snapshot_receive.c  getting a peer's, verifying and installing it
  *   scrub.c             reading log and snapshot once more, to find damage
@@ -54,6 +55,7 @@
 #include "rsm/rsm.h"
 #include "rsm/sessions.h"
 #include "rsm/snapshot_states.h"
+#include "rsm/snapshot_turn.h"
 #include "rsm/stale.h"
 #include "rsm/state_hash.h"
 #include "snapshot/snapshot_file.h"
@@ -65,7 +67,8 @@
  * of reads those of the answers; and the work besides (app.h).
  */
 #define PROPOSE_BYTES_PER_TURN (4u * MIB)
-#define TURN_BYTES (1u * MIB) /* default of rsm_settings.turn_bytes: of entries, and of reads */
+#define SNAPSHOT_TURN_BYTES MIB /* default of rsm_settings.snapshot_turn_bytes */
+#define TURN_BYTES (1u * MIB)   /* default of rsm_settings.turn_bytes: of entries, and of reads */
 #define APPLY_COMMANDS_PER_TURN 4096u
 #define READ_BYTES_EACH 100u /* at least */
 /*
@@ -227,17 +230,21 @@ struct turn_work {
 
 struct snapshot_take {
 	enum take_step step;
-	bool complete; /* the end chunk has been written */
+	bool complete; /* the end chunk has been made */
+	bool aborted;  /* as soon as nothing of it is under way */
+	bool unsound;  /* the image has no end */
 	bool renews;   /* what is damaged */
 	struct app_snapshot *image;
 	struct disk_file *file;
 	struct disk_request request;
 	struct snapshot_header header;
 	struct group_members bound;
-	struct buffer group, sessions; /* those of the moment, encoded */
+	struct buffer group, sessions; /* those of the moment, encoded … */
+	struct timer timer;            /* … the sessions a piece at a time */
 	struct buffer raw;             /* one app chunk */
 	struct buffer chunk;           /* the same, as it is written */
 	uint64_t chunks, offset;
+	uint64_t synced; /* up to there */
 	char name[SNAPSHOT_NAME_BYTES];
 };
 
@@ -454,6 +461,7 @@ struct rsm {
 	uint64_t renew_slot;
 	uint64_t take_after_us; /* none is taken before this */
 	struct snapshot_take take;
+	struct snapshot_turn snapshot_turn;
 	struct snapshot_receive receive;
 	/* a snapshot that this replica sent, of damaged_slot, did not verify; 0: none */
 	uint32_t damaged_from;

@@ -98,6 +98,7 @@ const char *judge_peer_message(const struct rsm *rsm, enum method method,
 	switch (method) {
 	case METHOD_STARTED: return stale_judge(&m->started);
 	case METHOD_STATE_HASH: return state_hash_judge(&m->state_hash);
+	case METHOD_SNAPSHOT_TURN: return snapshot_turn_judge(&m->snapshot_turn);
 	case METHOD_READ_INDEX: return judge_question(m->read_index.sequence);
 	case METHOD_READ_INDEX_REPLY: return judge_read_index_reply(&m->read_index_reply);
 	case METHOD_SNAPSHOT_FETCH: return judge_snapshot_fetch(&m->snapshot_fetch);

@@ -36,7 +36,8 @@ static bool is_another_here(const struct rsm *rsm, const struct wire_peer *m)
 bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 {
 	if (message->kind != MESSAGE_ONEWAY || message->method < METHOD_PRE_VOTE ||
-	    (message->method > METHOD_STATE_HASH && message->method != METHOD_STARTED))
+	    (message->method > METHOD_STATE_HASH && message->method != METHOD_STARTED &&
+	     message->method != METHOD_SNAPSHOT_TURN))
 		return false;
 	enum method method = (enum method)message->method;
 	union peer_message m;
@@ -87,6 +88,8 @@ bool peers_message(struct rsm *rsm, link_id from, const struct message *message)
 		snapshot_send_piece(rsm, &m.snapshot_fetch);
 	else if (method == METHOD_SNAPSHOT_CHUNK)
 		snapshot_receive_piece(rsm, &m.snapshot_chunk);
+	else if (method == METHOD_SNAPSHOT_TURN)
+		snapshot_turn_message(rsm, seat, &m.snapshot_turn);
 	else if (method == METHOD_STATE_HASH)
 		state_hash_message(rsm, &m.state_hash);
 	else if (method == METHOD_READ_INDEX)

@@ -16,6 +16,7 @@ void rsm_settings_default(struct rsm_settings *settings)
 		.wal_segment_bytes = SETTING_DEFAULT(wal_segment_bytes),
 		.entry_bytes = ENTRY_BYTES_SOFT_MAX,
 		.snapshot_log_bytes = SETTING_DEFAULT(snapshot_log_bytes),
+		.snapshot_turn_bytes = SNAPSHOT_TURN_BYTES,
 		.turn_bytes = TURN_BYTES,
 		.scrub_interval_ms = SETTING_DEFAULT(scrub_interval_ms),
 		.scrub_bytes_per_s = SETTING_DEFAULT(scrub_bytes_per_s),
@@ -230,6 +231,7 @@ struct rsm *rsm_create(const struct rsm_options *options)
 	state_hash_init(rsm);
 	scrub_init(rsm);
 	force_init(rsm);
+	snapshot_turn_init(rsm);
 	register_metrics(rsm);
 	return rsm;
 }
@@ -265,6 +267,7 @@ void rsm_destroy(struct rsm *rsm)
 	scrub_free(rsm);
 	stale_free(rsm);
 	force_free(rsm);
+	snapshot_turn_free(rsm);
 	snapshot_take_free(rsm);
 	snapshot_receive_free(rsm);
 	snapshot_send_free(rsm);

@@ -72,6 +72,11 @@ struct rsm_settings {
 	 * snapshot. Default 64 MiB
 	 */
 	uint64_t snapshot_log_bytes;
+	/*
+	 * replicas take turns at snapshots whose last one had as much: smaller ones are over before
+	 * a turn could be had. Default 1 MiB
+	 */
+	uint64_t snapshot_turn_bytes;
 	/* of entries, in one message between replicas; 0 (the default), or more: 1 MiB */
 	uint64_t message_bytes;
 	/* applied, and answered to reads, in one turn. Default 1 MiB */

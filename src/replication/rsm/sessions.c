@@ -23,10 +23,25 @@ static void reply_free(struct session *session, struct session_reply *r)
 		bytes_unref(r->body.bytes);
 }
 
-static void session_free(struct sessions *s, struct session *session)
+/* It is about to change, or to go. */
+static void note(struct sessions *s, struct session *session)
 {
 	if (s->digest.under_way)
 		sessions_digest_note(s, session);
+	if (s->image.under_way)
+		sessions_image_note(s, session);
+}
+
+/* At the back of its list. */
+static void take_place(struct sessions *s, struct session *session)
+{
+	session->place = ++s->places;
+	list_push_back(session->returned ? &s->order : &s->once, &session->order);
+}
+
+static void session_free(struct sessions *s, struct session *session)
+{
+	note(s, session);
 	for (uint32_t i = 0; i < session->count; i++)
 		reply_free(session, &session->replies[session->first + i]);
 	map_remove(&s->by_client, session->client);
@@ -46,6 +61,7 @@ static void clear_list(struct sessions *s, struct list *list)
 void sessions_clear(struct sessions *s)
 {
 	s->digest.under_way = false;
+	sessions_image_end(s);
 	clear_list(s, &s->once);
 	clear_list(s, &s->order);
 	id_ranges_free(&s->evicted);
@@ -223,10 +239,10 @@ bool sessions_answered(const struct sessions *s, uint64_t client, uint64_t seque
 
 static struct session *touch(struct sessions *s, struct session *session, uint64_t now_us)
 {
-	if (s->digest.under_way)
-		sessions_digest_note(s, session);
+	if (session->place != 0)
+		note(s, session);
 	list_remove(&session->order);
-	list_push_back(session->returned ? &s->order : &s->once, &session->order);
+	take_place(s, session);
 	session->used_us = now_us;
 	return session;
 }
@@ -239,7 +255,7 @@ static void returns(struct sessions *s, struct session *session)
 	session->returned = true;
 	s->once_count--;
 	list_remove(&session->order);
-	list_push_back(&s->order, &session->order);
+	take_place(s, session);
 }
 
 enum session_verdict sessions_begin(struct sessions *s, uint64_t now_us, uint32_t format,
@@ -385,32 +401,40 @@ void sessions_registered(struct sessions *s, uint64_t client)
 
 /* ---- snapshots ---- */
 
-static void encode_list(const struct list *list, struct buffer *out)
+void session_encode(const struct session *session, struct buffer *out)
 {
-	LIST_FOR (link, list) {
-		const struct session *session = LIST_ITEM(link, struct session, order);
-		buffer_add_u64(out, session->client);
-		buffer_add_u64(out, session->acknowledged);
-		buffer_add_u64(out, session->used_us);
-		buffer_add_u32(out, session->count);
-		for (uint32_t i = 0; i < session->count; i++) {
-			const struct session_reply *r = &session->replies[session->first + i];
-			buffer_add_u64(out, r->sequence);
-			buffer_add_u32(out, r->crc);
-			buffer_add_u32(out, (uint32_t)-r->status);
-			buffer_add_u32(out, r->len);
-			buffer_add_slice(out, session_reply_body(r));
-		}
+	buffer_add_u64(out, session->client);
+	buffer_add_u64(out, session->acknowledged);
+	buffer_add_u64(out, session->used_us);
+	buffer_add_u32(out, session->count);
+	for (uint32_t i = 0; i < session->count; i++) {
+		const struct session_reply *r = &session->replies[session->first + i];
+		buffer_add_u64(out, r->sequence);
+		buffer_add_u32(out, r->crc);
+		buffer_add_u32(out, (uint32_t)-r->status);
+		buffer_add_u32(out, r->len);
+		buffer_add_slice(out, session_reply_body(r));
 	}
 }
 
-void sessions_encode(const struct sessions *s, struct buffer *out)
+static void encode_list(const struct list *list, struct buffer *out)
+{
+	LIST_FOR (link, list)
+		session_encode(LIST_ITEM(link, struct session, order), out);
+}
+
+void sessions_encode_head(const struct sessions *s, struct buffer *out)
 {
 	buffer_add_u64(out, s->next_client);
 	buffer_add_u64(out, s->registered);
 	id_ranges_encode(&s->evicted, out);
 	buffer_add_u64(out, s->by_client.count);
 	buffer_add_u64(out, s->once_count);
+}
+
+void sessions_encode(const struct sessions *s, struct buffer *out)
+{
+	sessions_encode_head(s, out);
 	encode_list(&s->once, out);
 	encode_list(&s->order, out);
 }
@@ -446,7 +470,7 @@ static int decode_session(struct sessions *s, struct slice *in, bool returned)
 	session->used_us = used_us;
 	session->returned = returned;
 	s->once_count += !returned;
-	list_push_back(returned ? &s->order : &s->once, &session->order);
+	take_place(s, session);
 	map_put(&s->by_client, client, session);
 	for (uint32_t i = 0; i < count; i++)
 		if (decode_reply(session, in) != 0)

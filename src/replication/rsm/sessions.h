@@ -37,6 +37,7 @@
 #include "base/status.h"
 #include "rsm/entry.h"
 #include "rsm/id_ranges.h"
+#include "rsm/sessions_image.h"
 
 #define SESSION_INLINE_BYTES 24u
 
@@ -58,7 +59,8 @@ struct session {
 	uint64_t client;
 	uint64_t acknowledged;           /* replies below are gone, and refused */
 	uint64_t used_us;                /* lived time */
-	struct list order;               /* in sessions.once or sessions.order */
+	struct list order;               /* in sessions.once or sessions.order … */
+	uint64_t place;                  /* … in ascending order of these; from 1 */
 	bool returned;                   /* it has sent a second command */
 	uint32_t digest_round;           /* in which it was looked at last; sessions_digest */
 	uint64_t reply_bytes;            /* of all kept replies */
@@ -87,7 +89,9 @@ struct sessions {
 	uint64_t evictions;   /* counted; not part of the state */
 	bool first_version;   /* of the entry that is being applied: it is of format 2 */
 	uint64_t reply_bytes;
+	uint64_t places; /* the last one that was given */
 	struct sessions_digest digest;
+	struct sessions_image image;
 };
 
 enum session_verdict {
@@ -162,6 +166,9 @@ static inline struct slice session_reply_body(const struct session_reply *r)
  * u64 floor   u64 next_client   u64 sessions, then these.
  */
 void sessions_encode(const struct sessions *s, struct buffer *out);
+/* What stands before the sessions, and one of them. */
+void sessions_encode_head(const struct sessions *s, struct buffer *out);
+void session_encode(const struct session *session, struct buffer *out);
 int sessions_decode(struct sessions *s, struct slice in) MUST_CHECK;
 int sessions_decode_first_version(struct sessions *s, struct slice in) MUST_CHECK;
 /* Equal tables have equal hashes. */

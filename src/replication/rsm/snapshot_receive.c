@@ -398,7 +398,7 @@ static void begin_restore(struct rsm *rsm)
 		return;
 	}
 	snapshot_take_abort(rsm);
-	ASSERT(!rsm->restoring && rsm->take.image == NULL);
+	ASSERT(!rsm->restoring && (rsm->take.step == TAKE_IDLE || rsm->take.aborted));
 	rsm->restoring = true;
 	rsm_set_electable(rsm);
 	state_restore_begin(rsm);

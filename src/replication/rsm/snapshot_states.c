@@ -5,9 +5,10 @@ const struct state_table TAKE_STATES = {
 	"snapshot that is taken",
 	{
 		[TAKE_IDLE] = {"idle", NEXT(TAKE_CREATE)},
-		[TAKE_CREATE] = {"creation", NEXT(TAKE_WRITE) | NEXT(TAKE_IDLE)},
+		[TAKE_CREATE] = {"creation", NEXT(TAKE_SESSIONS) | NEXT(TAKE_IDLE)},
+		[TAKE_SESSIONS] = {"encoding of the sessions", NEXT(TAKE_WRITE) | NEXT(TAKE_IDLE)},
 		[TAKE_WRITE] = {"write", NEXT(TAKE_WRITE) | NEXT(TAKE_SYNC) | NEXT(TAKE_IDLE)},
-		[TAKE_SYNC] = {"sync", NEXT(TAKE_RENAME) | NEXT(TAKE_IDLE)},
+		[TAKE_SYNC] = {"sync", NEXT(TAKE_WRITE) | NEXT(TAKE_RENAME) | NEXT(TAKE_IDLE)},
 		[TAKE_RENAME] = {"rename", NEXT(TAKE_SYNC_DIRECTORY) | NEXT(TAKE_IDLE)},
 		[TAKE_SYNC_DIRECTORY] = {"sync of the directory", NEXT(TAKE_IDLE)},
 	}};

@@ -2,8 +2,8 @@
  * The states of snapshots that are taken, and of those that come from a peer. Serving pieces to
  * others has none (rsm/snapshot_send.c): each piece is asked for by its offset.
  *
- *   taken      IDLE ──► CREATE ──► WRITE ──► SYNC ──► RENAME ──► SYNC_DIRECTORY ──► IDLE
- *                                  └─┘ the next chunk
+ *   taken      IDLE ──► CREATE ──► SESSIONS ──► WRITE ──► SYNC ──► RENAME ──► SYNC_DIRECTORY ──► IDLE
+ *                                               └─┘ ◄─────┘ the next chunk
  *
  *   received   IDLE ──► CREATE ──► FETCH ──► SYNC ──► VERIFY ──► RENAME ──► SYNC_DIRECTORY
  *                          ▲         │                                          │
@@ -25,6 +25,7 @@
 enum take_step {
 	TAKE_IDLE,
 	TAKE_CREATE,
+	TAKE_SESSIONS, /* they are being encoded */
 	TAKE_WRITE,
 	TAKE_SYNC,
 	TAKE_RENAME,

@@ -1,7 +1,11 @@
 /*
- * Taking a snapshot while serving. The app's image and the encoded sessions are of one moment; then
- * one chunk after the other is made and written, each when the one before is on its way, so that no
- * turn makes more than one.
+ * Taking a snapshot while serving. The images of the app and of the sessions are of one moment. The
+ * sessions are encoded first, a piece at a time (rsm/sessions_image.h); then one chunk after the other is made and written, each when the one before is on its way.
+ *
+ * They are made in the background, by a thread that gives way to all others, if the app's image is
+ * apart from its state (rsm/app.h), and by the node's own otherwise, at most one a turn. Whoever
+ * gives a snapshot up waits until nothing of it is being made. What has been written is synced every
+ * SYNC_BYTES: all of it at the end would keep the disk from the log for as long.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +15,10 @@
 
 /* A snapshot for which there was no space is tried again after so long, while the log is full. */
 #define SNAPSHOT_FULL_US 5000000u
+#define SYNC_BYTES (8u * MIB)
+/* Of the sessions, in one turn, and between two. */
+#define SESSIONS_BYTES (128u * KIB)
+#define SESSIONS_PAUSE_US 100u
 
 static void take_next(struct rsm *rsm);
 
@@ -107,25 +115,27 @@ static void become(struct rsm *rsm, enum take_step step)
 static void take_end(struct rsm *rsm, bool renamed)
 {
 	struct snapshot_take *t = &rsm->take;
+	node_timer_cancel(rsm->node, &t->timer);
+	sessions_image_end(&rsm->sessions);
 	release_image(rsm);
 	release_buffers(rsm);
 	if (t->file != NULL)
 		discard_file(rsm, t->file, renamed ? t->name : "snapshot-new");
 	t->file = NULL;
 	become(rsm, TAKE_IDLE);
+	snapshot_turn_ended(rsm);
 }
 
 void snapshot_take_abort(struct rsm *rsm)
 {
-	/*
-	 * The request under way sees that the image is gone. Its buffer belongs to the disk until
-	 * then.
-	 */
-	release_image(rsm);
+	/* Image and buffers belong to the request under way, whose end sees this. */
+	rsm->take.aborted = rsm->take.step != TAKE_IDLE;
 }
 
 void snapshot_take_free(struct rsm *rsm)
 {
+	if (rsm->take.step != TAKE_IDLE)
+		node_timer_cancel(rsm->node, &rsm->take.timer);
 	release_image(rsm);
 	release_buffers(rsm);
 	LIST_FOR_SAFE (link, after, &rsm->discards)
@@ -161,26 +171,49 @@ static void take_failed(struct rsm *rsm, int status, const char *what)
 	take_end(rsm, rsm->take.step == TAKE_SYNC_DIRECTORY);
 }
 
+/*
+ * It would take the place of the log, and nobody could restore it. The next comparison finds the
+ * fault.
+ */
+static void take_unsound(struct rsm *rsm)
+{
+	log_event(rsm->log, LOG_ERROR, "state_unsound",
+		  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state "
+		  "does not fit them: memory has changed "
+		  "by itself\" action=\"no snapshot is taken, the log is kept\"",
+		  rsm->take.header.slot);
+	rsm->log_bytes = 0; /* tried again after as much log */
+	rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_UNSOUND_US;
+	take_end(rsm, false);
+}
+
 static void take_done(struct disk_request *request)
 {
 	struct rsm *rsm = request->owner;
 	struct snapshot_take *t = &rsm->take;
 	if (t->step == TAKE_CREATE && request->status == 0)
 		t->file = request->file;
+	if (t->unsound) {
+		take_unsound(rsm);
+		return;
+	}
 	if (request->status != 0) {
 		take_failed(rsm, request->status, state_name(&TAKE_STATES, t->step));
 		return;
 	}
-	if (t->image == NULL) { /* aborted */
+	if (t->aborted) {
 		take_end(rsm, t->step >= TAKE_RENAME);
 		return;
 	}
+	if (t->step == TAKE_WRITE)
+		t->offset += request->len;
 	take_next(rsm);
 }
 
 static void take_submit(struct rsm *rsm, struct disk_request request)
 {
-	request.lane = DISK_LANE_BULK;
+	/* Descriptors are the bulk lane's. */
+	request.lane = request.operation == DISK_CREATE ? DISK_LANE_BULK : DISK_LANE_BACKGROUND;
 	request.callback = take_done;
 	request.owner = rsm;
 	request.file = rsm->take.file;
@@ -188,9 +221,13 @@ static void take_submit(struct rsm *rsm, struct disk_request request)
 	disk_submit(rsm_disk(rsm), &rsm->take.request);
 }
 
-/* Makes the next portion of the file in t->chunk. False: the state does not fit itself. */
-static bool make_chunk(struct rsm *rsm)
+/*
+ * Makes the next portion of the file in t->chunk. False: the state does not fit itself. Another
+ * thread does this: it may touch the take, and of the rest what never changes.
+ */
+static bool make_chunk(struct disk_request *request)
 {
+	struct rsm *rsm = request->owner;
 	struct snapshot_take *t = &rsm->take;
 	buffer_clear(&t->chunk);
 	if (t->chunks == 0) {
@@ -199,62 +236,85 @@ static bool make_chunk(struct rsm *rsm)
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_SESSIONS,
 				   buffer_slice(&t->sessions));
 		buffer_free(&t->sessions);
+		request->data = t->chunk.data;
+		request->len = t->chunk.len;
 		return true;
 	}
 	buffer_clear(&t->raw);
 	int more = rsm->app->ops->snapshot_next(t->image, SNAPSHOT_CHUNK_BYTES, &t->raw);
-	if (more < 0)
+	if (more < 0) {
+		t->unsound = true;
 		return false;
+	}
 	if (t->raw.len > 0)
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_APP, buffer_slice(&t->raw));
 	if (more == 0) {
 		snapshot_put_chunk(&t->chunk, t->chunks++, SNAPSHOT_END, slice(NULL, 0));
 		t->complete = true;
 	}
+	request->data = t->chunk.data;
+	request->len = t->chunk.len;
 	return true;
 }
 
 static void write_chunk(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
-	if (!make_chunk(rsm)) {
-		/*
-		 * It would take the place of the log, and nobody could restore it. The next
-		 * comparison finds the fault.
-		 */
-		log_event(rsm->log, LOG_ERROR, "state_unsound",
-			  "slot=%" PRIu64 " problem=\"what is kept about the contents of the state "
-			  "does not fit them: memory has changed "
-			  "by itself\" action=\"no snapshot is taken, the log is kept\"",
-			  t->header.slot);
-		rsm->log_bytes = 0; /* tried again after as much log */
-		rsm->take_after_us = node_now_us(rsm->node) + SNAPSHOT_UNSOUND_US;
+	struct disk_request request = {.operation = DISK_WRITE, .offset = t->offset, .owner = rsm};
+	become(rsm, TAKE_WRITE);
+	if (rsm->app->ops->image_is_apart)
+		request.make = make_chunk;
+	else if (!make_chunk(&request)) {
+		take_unsound(rsm);
+		return;
+	}
+	take_submit(rsm, request);
+}
+
+static void sync_file(struct rsm *rsm)
+{
+	rsm->take.synced = rsm->take.offset;
+	take_submit(rsm, (struct disk_request){.operation = DISK_SYNC});
+}
+
+static void encode_sessions(void *data)
+{
+	struct rsm *rsm = data;
+	struct snapshot_take *t = &rsm->take;
+	if (t->aborted) {
 		take_end(rsm, false);
 		return;
 	}
-	become(rsm, TAKE_WRITE);
-	uint64_t offset = t->offset;
-	t->offset += t->chunk.len;
-	take_submit(rsm, (struct disk_request){.operation = DISK_WRITE,
-					       .offset = offset,
-					       .data = t->chunk.data,
-					       .len = t->chunk.len});
+	if (sessions_image_next(&rsm->sessions, SESSIONS_BYTES)) {
+		node_timer_after(rsm->node, &t->timer, SESSIONS_PAUSE_US);
+		return;
+	}
+	t->sessions = sessions_image_take(&rsm->sessions);
+	take_next(rsm);
 }
 
 static void take_next(struct rsm *rsm)
 {
 	struct snapshot_take *t = &rsm->take;
 	switch (t->step) {
-	case TAKE_CREATE: write_chunk(rsm); return;
+	case TAKE_CREATE:
+		become(rsm, TAKE_SESSIONS);
+		encode_sessions(rsm);
+		return;
+	case TAKE_SESSIONS: write_chunk(rsm); return;
 	case TAKE_WRITE:
+		if (t->complete || t->offset >= t->synced + SYNC_BYTES) {
+			become(rsm, TAKE_SYNC);
+			sync_file(rsm);
+			return;
+		}
+		write_chunk(rsm);
+		return;
+	case TAKE_SYNC:
 		if (!t->complete) {
 			write_chunk(rsm);
 			return;
 		}
-		become(rsm, TAKE_SYNC);
-		take_submit(rsm, (struct disk_request){.operation = DISK_SYNC});
-		return;
-	case TAKE_SYNC:
 		become(rsm, TAKE_RENAME);
 		take_submit(rsm, (struct disk_request){
 					 .operation = DISK_RENAME,
@@ -294,11 +354,13 @@ static void take_start(struct rsm *rsm)
 	};
 	t->bound = rsm->group.bound;
 	group_fields_encode(&rsm->group, &t->group);
-	sessions_encode(&rsm->sessions, &t->sessions);
+	timer_init(&t->timer, encode_sessions, rsm);
+	sessions_image_begin(&rsm->sessions);
 	rsm->snapshot_wanted = rsm->snapshot_renew = false;
 	rsm->log_bytes = 0;
 	become(rsm, TAKE_CREATE);
 	log_event(rsm->log, LOG_INFO, "snapshot_started", "slot=%" PRIu64, rsm->applied);
+	snapshot_turn_begun(rsm);
 	take_submit(rsm, (struct disk_request){.operation = DISK_CREATE, .name = "snapshot-new"});
 }
 
@@ -337,7 +399,9 @@ void snapshot_maybe_take(struct rsm *rsm)
 		threshold *= 4;
 	/* Of a full disk it may free more than it takes: what of the log is older. */
 	bool frees = wal_full(rsm->wal) && wal_bytes_from(rsm->wal, 0) > 0;
-	if (rsm->log_bytes >= threshold || rsm->snapshot_wanted || rsm->snapshot_renew || frees)
+	bool urgent = rsm->snapshot_wanted || rsm->snapshot_renew || frees;
+	if (urgent ||
+	    (rsm->log_bytes >= threshold && snapshot_turn_may_take(rsm, rsm->log_bytes, threshold)))
 		take_start(rsm);
 }
 

@@ -285,6 +285,7 @@ static const struct app_ops shardkv_app_ops = {
 	.complete = complete,
 	.expect_commands = expect_commands,
 	.expect_queries = expect_queries,
+	.image_is_apart = true,
 	.snapshot_begin = snapshot_begin,
 	.snapshot_next = snapshot_next,
 	.snapshot_end = snapshot_end,

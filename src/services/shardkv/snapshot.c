@@ -12,6 +12,8 @@
  *
  * The header's hash is that of the whole state, so a restore that ends without an error has
  * restored exactly it.
+ *
+ * An image is made by another thread than the state's: all that snapshot_next() needs is in it.
  */
 #include "shardkv/internal.h"
 
@@ -35,14 +37,16 @@ struct saved_shard {
 };
 
 struct app_snapshot {
-	struct shardkv_app *a;
+	const struct store_ops *ops;
 	struct store_snapshot *image;
-	struct store_iterator *iterator; /* of `shard`, while records are written */
+	struct store_scan *scan;
 	struct shard_config *config;
+	uint64_t gid;
 	uint64_t keys;
 	uint64_t hash;
 	enum phase phase;
-	uint32_t shard;  /* the next to be written */
+	uint32_t nshards;
+	uint32_t shard;  /* that is being written */
 	uint64_t digest; /* of its records that have been written */
 	bool unsound;    /* they were not those of a shard with its digest */
 	struct saved_shard shards[];
@@ -64,8 +68,11 @@ struct app_snapshot *snapshot_begin(struct app *app)
 {
 	struct shardkv_app *a = app_of(app);
 	struct app_snapshot *s = alloc_zeroed(1, sizeof *s + a->nshards * sizeof s->shards[0]);
-	s->a = a;
-	s->image = a->store->ops->snapshot(a->store);
+	s->ops = a->store->ops;
+	s->image = s->ops->snapshot(a->store);
+	s->scan = s->ops->scan(s->image);
+	s->gid = a->gid;
+	s->nshards = a->nshards;
 	s->config = a->config == NULL ? NULL : shard_config_ref(a->config);
 	s->keys = a->keys;
 	s->hash = snapshot_hash(a);
@@ -80,8 +87,8 @@ static void write_header(const struct app_snapshot *s, struct buffer *out)
 {
 	buffer_add_u8(out, 'H');
 	buffer_add_u8(out, FORMAT);
-	buffer_add_u64(out, s->a->gid);
-	buffer_add_u32(out, s->a->nshards);
+	buffer_add_u64(out, s->gid);
+	buffer_add_u32(out, s->nshards);
 	buffer_add_u64(out, s->keys);
 	buffer_add_u64(out, s->hash);
 	if (s->config != NULL)
@@ -90,8 +97,8 @@ static void write_header(const struct app_snapshot *s, struct buffer *out)
 
 static void write_shards(struct app_snapshot *s, struct buffer *out)
 {
-	uint32_t end = s->a->nshards - s->shard > SHARDS_PER_CHUNK ? s->shard + SHARDS_PER_CHUNK
-								   : s->a->nshards;
+	uint32_t end = s->nshards - s->shard > SHARDS_PER_CHUNK ? s->shard + SHARDS_PER_CHUNK
+								: s->nshards;
 	buffer_add_u8(out, 'S');
 	buffer_add_u32(out, s->shard);
 	for (; s->shard < end; s->shard++) {
@@ -111,31 +118,32 @@ static void write_record(struct buffer *out, uint32_t shard, const struct store_
 	buffer_add_slice(out, r->value);
 }
 
-/* Appends records until about `bytes` are full; true if the chunk is full and there may be more. */
-static bool write_records(struct app_snapshot *s, size_t bytes, struct buffer *out)
+/* All records of the shards before that one have been written. */
+static void end_shards(struct app_snapshot *s, uint32_t next)
 {
-	struct store *store = s->a->store;
-	struct store_record record;
-	size_t begin = out->len;
-	buffer_add_u8(out, 'R');
-	for (; s->shard < s->a->nshards; s->shard++) {
-		if (s->iterator == NULL)
-			s->iterator = store->ops->iterate(store, s->image, s->shard,
-							  slice(NULL, 0));
-		while (out->len - begin < bytes) {
-			if (!store->ops->next(s->iterator, &record))
-				break;
-			write_record(out, s->shard, &record);
-			s->digest += digest_record(&record);
-		}
-		if (out->len - begin >= bytes)
-			return true;
-		store->ops->iterate_end(s->iterator);
-		s->iterator = NULL;
+	for (; s->shard < next; s->shard++) {
 		s->unsound |= s->digest != s->shards[s->shard].digest;
 		s->digest = 0;
 	}
-	return false;
+}
+
+/* Appends records until about `bytes` are full; true if the chunk is full and there may be more. */
+static bool write_records(struct app_snapshot *s, size_t bytes, struct buffer *out)
+{
+	struct store_record record;
+	uint32_t shard;
+	size_t begin = out->len;
+	buffer_add_u8(out, 'R');
+	while (out->len - begin < bytes) {
+		if (!s->ops->scan_next(s->scan, &shard, &record)) {
+			end_shards(s, s->nshards);
+			return false;
+		}
+		end_shards(s, shard);
+		write_record(out, shard, &record);
+		s->digest += digest_record(&record);
+	}
+	return true;
 }
 
 int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
@@ -147,7 +155,7 @@ int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
 		return 1;
 	case PHASE_SHARDS:
 		write_shards(s, out);
-		if (s->shard == s->a->nshards) {
+		if (s->shard == s->nshards) {
 			s->shard = 0;
 			s->phase = PHASE_RECORDS;
 		}
@@ -166,10 +174,8 @@ int snapshot_next(struct app_snapshot *s, size_t bytes, struct buffer *out)
 
 void snapshot_end(struct app_snapshot *s)
 {
-	struct store *store = s->a->store;
-	if (s->iterator != NULL)
-		store->ops->iterate_end(s->iterator);
-	store->ops->snapshot_release(s->image);
+	s->ops->scan_end(s->scan);
+	s->ops->snapshot_release(s->image);
 	shard_config_unref(s->config);
 	free(s);
 }

@@ -47,6 +47,16 @@ struct store_iterator {
 	bool back;
 };
 
+/*
+ * It reads the snapshot's roots and what hangs below them, which nobody changes but for the counts
+ * of references.
+ */
+struct store_scan {
+	const struct store_snapshot *snapshot;
+	uint32_t next; /* root whose records follow */
+	struct btree_cursor cursor;
+};
+
 static struct memory *memory_of(struct store *store)
 {
 	return (struct memory *)(void *)store;
@@ -232,6 +242,33 @@ static void memory_iterate_end(struct store_iterator *iterator)
 	m->free_iterators++;
 }
 
+static struct store_scan *memory_scan(struct store_snapshot *snapshot)
+{
+	struct store_scan *scan = ALLOC(struct store_scan);
+	scan->snapshot = snapshot;
+	return scan;
+}
+
+static bool memory_scan_next(struct store_scan *scan, uint32_t *space, struct store_record *out)
+{
+	const struct store_snapshot *snapshot = scan->snapshot;
+	const struct record *record;
+	while ((record = btree_cursor_next(&scan->cursor)) == NULL) {
+		if (scan->next == snapshot->count)
+			return false;
+		btree_cursor_seek(&scan->cursor, snapshot->roots[scan->next++].root,
+				  slice(NULL, 0));
+	}
+	*space = snapshot->roots[scan->next - 1].space;
+	record_view(record, out);
+	return true;
+}
+
+static void memory_scan_end(struct store_scan *scan)
+{
+	free(scan);
+}
+
 static void memory_set_applied(struct store *store, uint64_t slot)
 {
 	struct memory *m = memory_of(store);
@@ -274,6 +311,9 @@ static const struct store_ops memory_ops = {
 	.iterate_back = memory_iterate_back,
 	.next = memory_next,
 	.iterate_end = memory_iterate_end,
+	.scan = memory_scan,
+	.scan_next = memory_scan_next,
+	.scan_end = memory_scan_end,
 	.set_applied = memory_set_applied,
 	.applied = memory_applied,
 	.destroy = memory_destroy,

@@ -27,6 +27,7 @@
 struct store;
 struct store_snapshot;
 struct store_iterator;
+struct store_scan;
 
 /* What an engine can hold at most; smaller limits are the caller's business. */
 #define STORE_KEY_BYTES_MAX (64u * 1024u)
@@ -86,6 +87,15 @@ struct store_ops {
 					       uint32_t space, struct slice end);
 	bool (*next)(struct store_iterator *iterator, struct store_record *out);
 	void (*iterate_end)(struct store_iterator *iterator);
+
+	/*
+	 * Walks over a whole snapshot, in the order of spaces and keys. Begun and ended by the
+	 * store's thread, ended before the snapshot is released; scan_next() may be called by
+	 * another thread meanwhile, while the store goes on.
+	 */
+	struct store_scan *(*scan)(struct store_snapshot *snapshot);
+	bool (*scan_next)(struct store_scan *scan, uint32_t *space, struct store_record *out);
+	void (*scan_end)(struct store_scan *scan);
 
 	/* The last log slot whose effects are contained; kept in the same batch as the data. */
 	void (*set_applied)(struct store *store, uint64_t slot);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "base/list.h"
 #include "host/disk_file.h"
 
+#define BACKGROUND_NICE 10    /* of its thread: about a tenth of a processor that others want */
 #define LOOP_BYTES_MAX 32768u /* a longer write is worth a thread */
 #define SLOW_US 5000u         /* a sync of the log that takes so long is slow */
 /* and for so long after it, everything goes through the thread; and then until one is quick */
@@ -186,6 +188,10 @@ static void run_request(struct disk_posix *posix, struct disk_request *request)
 		run_bulk(posix, request);
 		return;
 	}
+	if (request->make != NULL && !request->make(request)) {
+		request->status = STATUS_CORRUPT;
+		return;
+	}
 	bool timed = posix->use_loop && request->lane == DISK_LANE_LOG;
 	uint64_t began_us = timed ? now_us() : 0;
 	request->status = disk_file_run(posix->directory_fd, request);
@@ -205,6 +211,9 @@ static void *lane_main(void *data)
 {
 	struct posix_lane *lane = data;
 	struct disk_posix *posix = lane->owner;
+	/* Of a thread alone, on Linux. If it may not be, all are alike. */
+	if (lane == &posix->lanes[DISK_LANE_BACKGROUND])
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), BACKGROUND_NICE);
 	lock(&lane->lock);
 	for (;;) {
 		struct disk_request *request = queue_take_all(&lane->queue);

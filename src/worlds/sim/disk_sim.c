@@ -371,35 +371,6 @@ static void lane_schedule(struct disk_sim *sim, struct lane *lane, uint64_t dela
 	sim->options.schedule(sim->options.context, delay_us, lane->ticket);
 }
 
-/*
- * Begins the first request of a lane. A write reaches the cache now: a crash from here on may keep
- * any of it.
- */
-static void lane_begin(struct disk_sim *sim, struct lane *lane)
-{
-	struct disk_request *request = lane->first;
-	if (sim->stopped)
-		return;
-	lane->fault = request->operation == DISK_CLOSE ? DISK_SIM_NO_FAULT
-						       : draw_fault(sim, request->operation);
-	request->status = 0;
-	if (is_write(request->operation)) {
-		/* An input/output error of a write with sync is one of the two halves. */
-		bool both = lane->fault == DISK_SIM_IO_ERROR &&
-			    request->operation == DISK_WRITE_SYNC;
-		bool in_sync = both && rng_chance(&sim->rng, 500000);
-		sim->counters.sync_errors += in_sync;
-		sim->counters.write_errors += both && !in_sync;
-		request->status = is_cut(sim, request)
-					  ? STATUS_CORRUPT
-					  : write_request(sim,
-							  in_sync ? DISK_SIM_NO_FAULT : lane->fault,
-							  request);
-	}
-	if (!sim->stopped)
-		lane_schedule(sim, lane, draw_delay(sim, request));
-}
-
 /* A write's buffer is the disk's until completion, whenever a real one would come to read it. */
 static uint32_t buffer_sum(const struct disk_request *request)
 {
@@ -423,12 +394,47 @@ static void buffer_given_back(const struct disk_request *request)
 		ASSERT(request->order == buffer_sum(request));
 }
 
+/*
+ * Begins the first request of a lane. A write reaches the cache now: a crash from here on may keep
+ * any of it. What is yet to be made takes its time first, while the node goes on.
+ */
+static void lane_begin(struct disk_sim *sim, struct lane *lane)
+{
+	struct disk_request *request = lane->first;
+	if (sim->stopped)
+		return;
+	lane->making = request->make != NULL && !lane->making;
+	if (lane->making) {
+		lane_schedule(sim, lane, draw_delay(sim, request));
+		return;
+	}
+	lane->fault = request->operation == DISK_CLOSE ? DISK_SIM_NO_FAULT
+						       : draw_fault(sim, request->operation);
+	request->status = 0;
+	if (is_write(request->operation)) {
+		/* An input/output error of a write with sync is one of the two halves. */
+		bool both = lane->fault == DISK_SIM_IO_ERROR &&
+			    request->operation == DISK_WRITE_SYNC;
+		bool in_sync = both && rng_chance(&sim->rng, 500000);
+		sim->counters.sync_errors += in_sync;
+		sim->counters.write_errors += both && !in_sync;
+		request->status = is_cut(sim, request)
+					  ? STATUS_CORRUPT
+					  : write_request(sim,
+							  in_sync ? DISK_SIM_NO_FAULT : lane->fault,
+							  request);
+	}
+	if (!sim->stopped)
+		lane_schedule(sim, lane, draw_delay(sim, request));
+}
+
 static void sim_submit(struct disk *disk, struct disk_request *request)
 {
 	struct disk_sim *sim = disk_sim_of(disk);
 	struct lane *lane = &sim->lanes[request->lane];
 	request->next = NULL;
-	buffer_taken(request);
+	if (request->make == NULL)
+		buffer_taken(request);
 	if (lane->first == NULL) {
 		lane->first = lane->last = request;
 		lane_begin(sim, lane);
@@ -443,7 +449,16 @@ static void lane_finish(struct disk_sim *sim, struct lane *lane)
 	struct disk_request *request = lane->first;
 	lane->ticket = 0;
 	lane->held = false;
-	buffer_given_back(request);
+	if (lane->making && request->make(request)) {
+		buffer_taken(request);
+		lane_begin(sim, lane);
+		return;
+	}
+	if (lane->making)
+		request->status = STATUS_CORRUPT;
+	else
+		buffer_given_back(request);
+	lane->making = false;
 	if (request->status == 0)
 		request->status = carry_out(sim, lane->fault, request);
 	lane->first = request->next;

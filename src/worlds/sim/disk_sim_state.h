@@ -20,6 +20,7 @@ struct lane {
 	struct disk_request *first, *last; /* the first one is being carried out */
 	uint64_t ticket;                   /* of the first one; 0: none, or held */
 	enum disk_sim_fault fault;         /* what will come of it */
+	bool making;                       /* … it is yet to be made */
 	bool hold;                         /* syncs */
 	bool hang;                         /* everything */
 	bool held;                         /* the first one's time is over, but it is held */

@@ -235,6 +235,7 @@ static const struct app_ops tally_ops = {
 	.admit = tally_admit,
 	.apply = tally_apply,
 	.query = tally_query,
+	.image_is_apart = true,
 	.snapshot_begin = tally_snapshot_begin,
 	.snapshot_next = tally_snapshot_next,
 	.snapshot_end = tally_snapshot_end,

@@ -1,4 +1,5 @@
 /* The in-memory engine against a naive model: operations, snapshots, iterators, accounting. */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "../support/check_main.h"
@@ -369,6 +370,94 @@ START_TEST(garbage_is_freed_in_steps)
 END_TEST
 
 /* The applied slot is kept beside the data and only grows, unless a restore starts over. */
+struct reader {
+	struct store *store;
+	struct store_snapshot *snapshot;
+	struct store_scan *scan;
+	uint64_t records, sum;
+};
+
+static uint64_t number_of(uint32_t space, const struct store_record *r)
+{
+	uint64_t number = r->version * 31 + r->modification;
+	for (size_t i = 0; i < r->value.len; i++)
+		number = number * 31 + r->value.data[i];
+	return number * 31 + space;
+}
+
+static void *read_all(void *data)
+{
+	struct reader *reader = data;
+	struct store_record r;
+	uint32_t space;
+	while (reader->store->ops->scan_next(reader->scan, &space, &r)) {
+		reader->records++;
+		reader->sum += number_of(space, &r);
+	}
+	return NULL;
+}
+
+static void change(struct store *s, struct rng *rng, uint64_t modification)
+{
+	uint32_t space = (uint32_t)rng_below(rng, SPACES);
+	uint64_t key = rng_below(rng, 5000);
+	struct slice name = slice(&key, sizeof key);
+	if (rng_chance(rng, 250000)) {
+		s->ops->remove(s, space, name);
+		return;
+	}
+	struct store_record r = {.key = name,
+				 .value = slice(&modification, rng_below(rng, 9)),
+				 .version = 1,
+				 .modification = modification};
+	s->ops->put(s, space, &r);
+}
+
+/*
+ * faults: 31. A whole snapshot is read by another thread, while this one changes, empties and fills
+ * the store, and drops older snapshots: what is read is what there was.
+ */
+START_TEST(a_scan_by_another_thread_sees_its_snapshot)
+{
+	struct store *s = store_memory_create(SPACES);
+	struct rng rng;
+	uint64_t modification = 0;
+	rng_seed(&rng, 7);
+	for (int round = 0; round < 6; round++) {
+		struct reader reader = {.store = s};
+		uint64_t records = 0, sum = 0;
+		pthread_t thread;
+		for (int i = 0; i < 4000; i++)
+			change(s, &rng, ++modification);
+		struct store_snapshot *other = s->ops->snapshot(s);
+		reader.snapshot = s->ops->snapshot(s);
+		for (uint32_t space = 0; space < SPACES; space++) {
+			struct store_iterator *i = s->ops->iterate(s, reader.snapshot, space,
+								   slice(NULL, 0));
+			struct store_record r;
+			for (; s->ops->next(i, &r); records++)
+				sum += number_of(space, &r);
+			s->ops->iterate_end(i);
+		}
+		reader.scan = s->ops->scan(reader.snapshot);
+		ck_assert_int_eq(pthread_create(&thread, NULL, read_all, &reader), 0);
+		for (int i = 0; i < 4000; i++)
+			change(s, &rng, ++modification);
+		s->ops->snapshot_release(other);
+		s->ops->drop_space(s, (uint32_t)round % SPACES);
+		for (int i = 0; i < 4000; i++)
+			change(s, &rng, ++modification);
+		pthread_join(thread, NULL);
+		ck_assert_uint_eq(reader.records, records);
+		ck_assert_uint_eq(reader.sum, sum);
+		s->ops->scan_end(reader.scan);
+		s->ops->snapshot_release(reader.snapshot);
+		store_memory_check(s);
+	}
+	s->ops->destroy(s);
+}
+END_TEST
+
 START_TEST(applied_is_kept)
 {
 	struct store *s = store_memory_create(1);

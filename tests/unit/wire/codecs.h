@@ -697,6 +697,7 @@ static inline void any_force_reply(struct rng *r, struct arena *a, void *out)
 	X(read_index_reply, any_read_index_reply, read_index_reply) \
 	X(state_hash, any_state_hash, state_hash) \
 	X(started, any_started, started) \
+	X(snapshot_turn, any_snapshot_turn, snapshot_turn) \
 	X(config, any_config, config) \
 	X(master_command, any_master_command, master_command) \
 	X(master_reply, any_master_reply, master_reply) \
