@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# How often a put's value is copied: in the client, in the leader of three replicas, and in the others. Counted in a
-# cluster of this machine (tests/bench/copies_counter.c): what is copied in user space in calls for 512 bytes and more,
-# divided by what was put. Fails if it is more than the budget below.
+# How often a put's value is copied: in the client, in the leader of three replicas, and in the
+# others. Counted in a cluster of this machine (tests/bench/copies_counter.c): what is copied in
+# user space in calls for 512 bytes and more, divided by what was put. Fails if it is more than the
+# budget below.
 #
 #   tests/bench/copies.sh                  compares with the budget
-#   tests/bench/copies.sh --show [BYTES]…  prints where the bytes are copied, for values of 64 KiB and 1 MiB, or these
+#   tests/bench/copies.sh --show [BYTES]…  prints where the bytes are copied, for values of 64 KiB
+#                                          and 1 MiB, or these
 #
-# In the client a value is copied into the request, and from there into the frame. In a server: from what was read of the
-# socket into the frame, as far as that came in pieces; from the frame into the entry, which log and peers share; and from
-# the entry into the store. Values below 4 KiB are copied oftener: that costs less than keeping count of them.
+# In the client a value is copied into the request, and from there into the frame. In a server: from
+# what was read of the socket into the frame, as far as that came in pieces; from the frame into the
+# entry, which log and peers share; and from the entry into the store. Values below 4 KiB are copied
+# oftener: that costs less than keeping count of them.
 # shellcheck source=tests/system/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
 

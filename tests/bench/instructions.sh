@@ -7,7 +7,8 @@
 #   tests/bench/instructions.sh             compares with the budget
 #   tests/bench/instructions.sh --show [N]  prints the N (25) functions where the instructions go
 #   tests/bench/instructions.sh --values BYTES…
-#                                           prints what they cost with values of other sizes than 256 bytes
+#                                           prints what they cost with values of other sizes than
+#                                           256 bytes
 #   tests/bench/instructions.sh --rewrite   sets the budget to what is measured now and 3 % more
 #
 # A budget holds for one compiler and its flags: with another, or a sanitizer, there is nothing to

@@ -3,10 +3,11 @@
 #
 #   tests/bench/snapshots.sh [KEYS [SECONDS [CLIENTS]]]      default: 1000000 60 256
 #
-# A group of three replicas on this machine, filled with KEYS keys of 256 bytes; kvbench puts for so many seconds. What the
-# leader has applied is read ten times a second, and each tenth counts as one of a snapshot's if any replica was taking one
-# all that time, by its log, and as one between if none was. Also the longest that a request took (of all of them), the
-# longest time in which nothing was applied at all, and how often two replicas took theirs at once.
+# A group of three replicas on this machine, filled with KEYS keys of 256 bytes; kvbench puts for so
+# many seconds. What the leader has applied is read ten times a second, and each tenth counts as one
+# of a snapshot's if any replica was taking one all that time, by its log, and as one between if
+# none was. Also the longest that a request took (of all of them), the longest time in which nothing
+# was applied at all, and how often two replicas took theirs at once.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 keys=${1:-1000000} seconds=${2:-60} clients=${3:-256}
@@ -83,7 +84,13 @@ awk -v longest="$longest" -v keys="$keys" -v clients="$clients" -v begin="$begin
 		if (puts == 0 && length_s > still) still = length_s
 		if (!changes(last, $1)) {
 			t = taking(last)
-			if (t > 0) { during += puts; during_s += length_s } else { between += puts; between_s += length_s }
+			if (t > 0) {
+				during += puts
+				during_s += length_s
+			} else {
+				between += puts
+				between_s += length_s
+			}
 			if (t > most) most = t
 		}
 	}

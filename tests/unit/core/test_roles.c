@@ -37,6 +37,7 @@ static void count(void *context, enum consensus_role from, enum consensus_role t
 	(*moves)++;
 }
 
+/* Whoever asked for it is told of each move, with both roles. */
 START_TEST(moves_are_told)
 {
 	struct consensus core = {0};

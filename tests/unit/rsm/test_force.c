@@ -343,7 +343,7 @@ static void write_removal(void *data, struct node *node)
  * Whom the last list that it has accepted removes could not begin what has been recorded: 5 takes
  * that list for chosen.
  */
-START_TEST(test_removed_by_what_it_accepted)
+START_TEST(a_survivor_removed_by_what_it_accepted_is_not_forced)
 {
 	struct rsm_group g;
 	begin(&g, 3, 2);

@@ -294,7 +294,7 @@ static void begin_generation(void *data, struct node *node)
  * A node that is to begin another generation of its group is stopped, and started anew in the same
  * instant, and told so; once, and not if it was killed before it had stopped. faults: 110
  */
-START_TEST(starts_anew)
+START_TEST(a_node_that_is_to_begin_anew_does_so_once)
 {
 	spec_a.slow_stop = true;
 	start_all();

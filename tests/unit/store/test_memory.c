@@ -369,7 +369,6 @@ START_TEST(garbage_is_freed_in_steps)
 }
 END_TEST
 
-/* The applied slot is kept beside the data and only grows, unless a restore starts over. */
 struct reader {
 	struct store *store;
 	struct store_snapshot *snapshot;
@@ -458,6 +457,7 @@ START_TEST(a_scan_by_another_thread_sees_its_snapshot)
 }
 END_TEST
 
+/* The applied slot is kept beside the data and only grows, unless a restore starts over. */
 START_TEST(applied_is_kept)
 {
 	struct store *s = store_memory_create(1);
