@@ -109,6 +109,8 @@ struct app_ops {
 	 * call it; begin() and end() are called by the node's.
 	 */
 	bool image_is_apart;
+	/* About as much as a snapshot of now would hold. NULL: about as much as the last one did. */
+	uint64_t (*bytes)(struct app *app);
 	int (*snapshot_next)(struct app_snapshot *snapshot, size_t bytes, struct buffer *out);
 	void (*snapshot_end)(struct app_snapshot *snapshot);
 	/*

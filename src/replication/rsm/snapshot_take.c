@@ -375,6 +375,16 @@ static uint64_t least_renewed(const struct rsm *rsm)
 	return least < rsm->renew_slot ? rsm->renew_slot : least;
 }
 
+/* So much log is worth a snapshot: as much as that would write, and not too little. */
+static uint64_t due_bytes(const struct rsm *rsm)
+{
+	uint64_t bytes = rsm->snapshot_bytes, least = rsm->settings.snapshot_log_bytes;
+	/* The state may have shrunk since. */
+	uint64_t now = rsm->app->ops->bytes == NULL ? bytes : rsm->app->ops->bytes(rsm->app);
+	bytes = now < bytes ? now : bytes;
+	return bytes > least ? bytes : least;
+}
+
 void snapshot_maybe_take(struct rsm *rsm)
 {
 	/* At the end of nearly every turn. */
@@ -390,9 +400,7 @@ void snapshot_maybe_take(struct rsm *rsm)
 	if (rsm->take_after_us != 0 && node_now_us(rsm->node) < rsm->take_after_us)
 		return;
 	rsm->take_after_us = 0;
-	uint64_t threshold = rsm->settings.snapshot_log_bytes;
-	if (rsm->snapshot_bytes > threshold)
-		threshold = rsm->snapshot_bytes;
+	uint64_t threshold = due_bytes(rsm);
 	/* A new snapshot would make a peer that is fetching the old one begin again. */
 	if (rsm->snapshot_fetched_us != 0 &&
 	    node_now_us(rsm->node) < rsm->snapshot_fetched_us + SNAPSHOT_FETCH_ACTIVE_US)

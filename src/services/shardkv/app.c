@@ -286,6 +286,7 @@ static const struct app_ops shardkv_app_ops = {
 	.expect_commands = expect_commands,
 	.expect_queries = expect_queries,
 	.image_is_apart = true,
+	.bytes = shardkv_app_bytes,
 	.snapshot_begin = snapshot_begin,
 	.snapshot_next = snapshot_next,
 	.snapshot_end = snapshot_end,
