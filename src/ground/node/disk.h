@@ -73,7 +73,7 @@ struct disk_request {
 	 * what its owner has set apart for it. False: nothing is written, STATUS_CORRUPT.
 	 */
 	bool (*make)(struct disk_request *request);
-	bool fresh;       /* DISK_READ: as it is on the medium, not as the system remembers it */
+	bool fresh; /* DISK_READ: as it is on the medium, not as the system remembers it */
 	/*
 	 * Of the file, before a write: STATUS_CORRUPT, and nothing is written, if it is shorter. It
 	 * was made so long.
