@@ -68,6 +68,8 @@ void receive_fetch(struct paxos *p, uint32_t from, const struct wire_fetch *m)
 	struct paxos_peer *peer = &p->peers[from];
 	peer->due_chosen = true;
 	peer->chosen_from = m->slot;
+	/* A learner may be the only one left that knows (paxos/impaired.h). */
+	note_chosen(p, from, m->chosen);
 }
 
 static void learn(struct paxos *p, uint64_t now_us, const struct wire_entry *e)

@@ -113,6 +113,19 @@ START_TEST(who_knows_less_than_the_own_log_is_asked)
 }
 END_TEST
 
+/* faults: 14. Who asks for what comes next says what it knows to be chosen, and is asked for that. */
+START_TEST(who_fetches_later_slots_is_asked_for_what_is_missing)
+{
+	struct bench b;
+	damaged(&b);
+	receive(&b, METHOD_FETCH, (struct wire_peer_any){.from = 2, .slot = 9, .chosen = 8});
+	const struct sent *fetch = sent(settle(&b), 2, METHOD_FETCH);
+	ck_assert_ptr_nonnull(fetch);
+	ck_assert_uint_eq(fetch->message.slot, 2);
+	paxos_destroy(b.core);
+}
+END_TEST
+
 /*
  * faults: 14, 15. A promise of a damaged log names the slots for which it may have lost what it
  * accepted.
