@@ -1,11 +1,13 @@
 /* Replicas that join and leave groups while the simulation runs, as an operator would have it. */
 #include "joiner.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "cores/cores.h"
+#include "sim/disk_sim.h"
 #include "wire/method.h"
 #include "wire/wire.h"
 
@@ -218,13 +220,74 @@ void joiner_apply(const struct joiner_place *place, struct sim_process *process,
 	process->leaves = true;
 }
 
-/* ---- who belongs to a group, and how that is changed ---- */
-
 static struct rsm *rsm_of(const struct scene *scene, const struct scene_replica *replica)
 {
 	return sim_process_alive(replica->process) && !replica->waits ? scene->kind->rsm(replica)
 								      : NULL;
 }
+
+/* ---- what an empty directory is told of ---- */
+
+/* The number by which the list of this replica has the process; 0: it does not. */
+static uint32_t number_in(const struct sim_process *process, const struct group_members *members)
+{
+	for (uint32_t i = 0; i < members->count; i++)
+		if (strcmp(members->list[i].name, process->name) == 0)
+			return members->list[i].number;
+	return 0;
+}
+
+static void become_member(struct joiner_place *place, struct sim_process *process, uint32_t number,
+			  const struct group_members *members)
+{
+	bool other = number != place->replica;
+	place->replica = number;
+	place->joining = true;
+	place->generation = members->generation;
+	place->nmembers = 0;
+	for (uint32_t i = 0; i < members->count; i++) {
+		const struct sim_process *who = sim_process_find(process->world,
+								 members->list[i].name);
+		place->members[place->nmembers++] = (struct rsm_member){
+			.replica = members->list[i].number,
+			.name = who->name,
+			.address = who->address,
+			.client_address = who->address};
+	}
+	sim_trace_note(&process->world->trace,
+		       "%s has an empty disk, and is told that it is member %" PRIu32
+		       " of generation %" PRIu32,
+		       process->name, number, members->generation);
+	if (!other)
+		return;
+	free(process->identity);
+	process->identity = NULL;
+	identify(place, process);
+}
+
+void joiner_hear(struct joiner_place *place, struct sim_process *process)
+{
+	struct scene *scene = place->scene;
+	uint32_t group = scene->by_process[process->index]->group;
+	bool empty = disk_sim_file(process->disk, 0) == NULL;
+	for (uint32_t i = 0; empty && i < scene->nreplicas; i++) {
+		const struct scene_replica *replica =
+			&scene->replicas[(i + process->incarnation) % scene->nreplicas];
+		const struct rsm *rsm = replica->group == group && replica->process != process
+						? rsm_of(scene, replica)
+						: NULL;
+		const struct group_members *members = rsm == NULL ? NULL : rsm_members(rsm);
+		uint32_t number = members == NULL || members->generation == 0
+					  ? 0
+					  : number_in(process, members);
+		if (number == 0)
+			continue;
+		become_member(place, process, number, members);
+		return;
+	}
+}
+
+/* ---- who belongs to a group, and how that is changed ---- */
 
 void joiner_note(struct scene *scene, const struct scene_replica *replica)
 {

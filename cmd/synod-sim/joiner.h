@@ -27,6 +27,13 @@ struct joiner_place {
 void joiner_init(struct joiner_place *place, struct scene *scene, const char *role, uint64_t group,
 		 uint32_t replica, const struct rsm_member *members, uint32_t nmembers);
 
+/*
+ * Before a process with this place is built: what a daemon with an empty directory does before it
+ * is a replica (daemon/lobby.h). It asks the others; if the list of one that runs has its name, it
+ * is that member, without a vote, and goes by that list and its generation. As long as a group has
+ * not been forced, its members' first list and a WELCOME say the same, and nobody is asked.
+ */
+void joiner_hear(struct joiner_place *place, struct sim_process *process);
 /* The node of a place that has no number. */
 struct node *joiner_build(struct joiner_place *place, struct sim_process *process);
 /* It has an rsm that is never started, so that a scene may look at it as at any other. */

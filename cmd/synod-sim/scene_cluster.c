@@ -152,6 +152,8 @@ static struct node *build_shardkv(void *context, struct sim_process *process)
 	struct place *place = context;
 	const struct cluster_scene *cluster = place->cluster;
 	struct rsm_options own;
+	if (cluster->spares > 0)
+		joiner_hear(&place->joiner, process);
 	if (waits_to_join(place))
 		return joiner_build(&place->joiner, process);
 	fill_members(place, process, &own);

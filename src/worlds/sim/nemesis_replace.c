@@ -89,9 +89,14 @@ void nemesis_renew(const struct sim_nemesis *nemesis, struct sim_process *proces
 {
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, process, &member);
+	struct sim_nemesis_roster roster;
+	bool voter = false;
 	if (!process->removed || group == NULL)
 		return;
-	group->damage[member] = (struct nemesis_damage){0};
+	/* A voter of a forced group that an earlier generation has made believe that it is none. */
+	bool counts = nemesis_roster_of(nemesis, process, &roster) && roster.generation > 0 &&
+		      is_on(&roster, process, &voter) && voter;
+	group->damage[member] = (struct nemesis_damage){.wiped = counts};
 	group->leaving[member] = false;
 	group->foreign[member] = true;
 	sim_process_reset(process);
