@@ -794,6 +794,41 @@ START_TEST(a_forced_group_may_grow_and_be_forced_again)
 }
 END_TEST
 
+/*
+ * The disk of the one that the group went on from is lost, when others have a vote, too. With an
+ * empty one it is the same member, of the generation that its directory has been told
+ * (daemon/lobby.h), and not one of those that were turned away.
+ */
+START_TEST(the_survivor_may_lose_its_disk_afterwards)
+{
+	for (uint64_t seed = 1; seed <= 6; seed++) {
+		struct rsm_group g;
+		begin_with(&g, 3, seed, seed % 2 == 0 ? 2 * KIB : 16 * KIB);
+		append(&g, 20);
+		ck_assert(rsm_group_agree(&g, 5 * SIM_SECOND));
+		kill_others(&g, 0);
+		force_through(&g, 0, 1);
+		for (uint32_t k = 0; k < 2; k++) {
+			ck_assert_int_eq(add(&g, 4 + k), 0);
+			until_votes(&g, rsm_group_join_generation(&g, 1));
+		}
+		append(&g, 5);
+		rsm_group_lose(&g, 0);
+		append(&g, 5);
+		g.replicas[0].joining = true;
+		g.replicas[0].generation = 1;
+		sim_process_start(g.replicas[0].process);
+		until_votes(&g, 0);
+		ck_assert_uint_eq(g.replicas[0].superseded, 0);
+		/* It counts: one of the others may go. */
+		sim_process_crash(g.replicas[4].process);
+		append(&g, 5);
+		ck_assert_int_eq(rsm_group_read(&g, rsm_group_elect(&g), 35), 0);
+		rsm_group_free(&g);
+	}
+}
+END_TEST
+
 /* ---- all together ---- */
 
 static void sometimes_flip_masters(struct rsm_group *g, struct rng *rng)
