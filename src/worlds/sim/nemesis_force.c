@@ -194,14 +194,16 @@ void nemesis_force(struct sim_nemesis *nemesis, struct sim_process *survivor)
 	uint32_t member;
 	struct nemesis_group *group = nemesis_group_of(nemesis, survivor, &member);
 	bool asks = rng_chance(&nemesis->rng_forces, 200000);
-	if (group->survivor != survivor || group->decided)
+	if (group->survivor != survivor || !nemesis_is_forced(nemesis, group))
 		return;
-	if (group->confirmed &&
-	    nemesis->forcer->recorded(nemesis->forcer_context, survivor) >= group->generation) {
+	/*
+	 * He may not have been told so, and the survivor not either, if it was named while this was
+	 * on its way to be recorded: so he asks on until it has begun.
+	 */
+	if (group->confirmed && !group->decided &&
+	    nemesis->forcer->recorded(nemesis->forcer_context, survivor) >= group->generation)
 		bring_back(nemesis, group);
-		return;
-	}
-	if (survivor->state == SIM_RUNNING &&
+	if (!group->decided && survivor->state == SIM_RUNNING &&
 	    nemesis->forcer->refuses(nemesis->forcer_context, survivor)) {
 		nemesis_tell(nemesis, "%s cannot be gone on from", survivor->name);
 		give_up(group);
@@ -235,7 +237,7 @@ void nemesis_forces_give_up(struct sim_nemesis *nemesis)
 void nemesis_forces_go_on(struct sim_nemesis *nemesis)
 {
 	for (uint32_t g = 0; g < nemesis->ngroups; g++)
-		if (nemesis->groups[g].survivor != NULL && !nemesis->groups[g].decided)
+		if (nemesis_is_forced(nemesis, &nemesis->groups[g]))
 			nemesis_plan_at(nemesis, SIM_SECOND, DEED_FORCE,
 					nemesis->groups[g].survivor, NULL);
 }
