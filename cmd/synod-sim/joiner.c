@@ -306,10 +306,30 @@ void joiner_note(struct scene *scene, const struct scene_replica *replica)
 	}
 }
 
+/* Voters of the list that run, and go by it or by a later one. */
+static uint32_t count_informed(const struct scene *scene, uint32_t group,
+			       const struct sim_nemesis_roster *list)
+{
+	uint32_t informed = 0;
+	for (uint32_t i = 0; i < scene->nreplicas; i++) {
+		const struct scene_replica *replica = &scene->replicas[i];
+		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;
+		const struct group_members *own = rsm == NULL ? NULL : rsm_members(rsm);
+		if (own == NULL ||
+		    joiner_is_newer(list->generation, list->slot, own->generation, own->slot))
+			continue;
+		for (uint32_t k = 0; k < list->count; k++)
+			informed += list->list[k].voter &&
+				    list->list[k].process == replica->process;
+	}
+	return informed;
+}
+
 bool joiner_roster(const struct scene *scene, uint32_t group, struct sim_nemesis_roster *out)
 {
 	uint64_t ballot = 0;
 	*out = scene->rosters[group];
+	out->informed = out->slot == 0 ? 0 : count_informed(scene, group, out);
 	for (uint32_t i = 0; out->slot != 0 && i < scene->nreplicas; i++) {
 		const struct scene_replica *replica = &scene->replicas[i];
 		const struct rsm *rsm = replica->group == group ? rsm_of(scene, replica) : NULL;

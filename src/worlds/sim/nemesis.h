@@ -107,6 +107,7 @@ struct sim_nemesis_roster {
 	uint32_t generation; /* rsm/force.h */
 	uint64_t slot;
 	struct sim_process *leader; /* who serves by this list; NULL: nobody */
+	uint32_t informed; /* of its voters, those that run and go by it, or by a later one */
 	uint32_t count;
 	struct {
 		struct sim_process *process;

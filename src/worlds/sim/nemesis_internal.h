@@ -100,7 +100,8 @@ struct nemesis_group {
 	struct nemesis_damage damage[SIM_NEMESIS_GROUP_MAX];
 	uint32_t count;
 	/* nemesis_replace.c */
-	uint32_t voters; /* by the newest list that was seen */
+	uint32_t voters;         /* by the newest list that was seen */
+	uint32_t settled_voters; /* of the newest list that a majority of its own has known */
 	/* it has been asked that this one goes, and it has not been seen gone */
 	bool leaving[SIM_NEMESIS_GROUP_MAX];
 	bool foreign[SIM_NEMESIS_GROUP_MAX]; /* its number is not that of its place */

@@ -72,9 +72,16 @@ uint32_t nemesis_tolerance(const struct sim_nemesis *nemesis, struct nemesis_gro
 	if (nemesis->operator== NULL)
 		return (group->count - 1) / 2;
 	if (nemesis_roster_of(nemesis, group->members[0], &roster)) {
-		group->voters = 0;
+		uint32_t voters = 0;
 		for (uint32_t i = 0; i < roster.count; i++)
-			group->voters += roster.list[i].voter;
+			voters += roster.list[i].voter;
+		/*
+		 * A list that few know yet may be lost with their disks: then the one before counts
+		 * again, and what its voters can do without.
+		 */
+		if (2 * roster.informed > voters || group->settled_voters == 0)
+			group->settled_voters = voters;
+		group->voters = voters < group->settled_voters ? voters : group->settled_voters;
 		for (uint32_t i = 0; i < group->count; i++)
 			group->leaving[i] = group->leaving[i] &&
 					    is_on(&roster, group->members[i], &voter);
